@@ -1,0 +1,176 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::logging::LogFormat;
+
+/// Rollups for Ethereum that live for hours or days, and close themselves.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mayfly",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Print the result as one JSON document
+    #[arg(long, global = true, env = "MAYFLY_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    pub json: bool,
+    /// How log lines (stderr) look
+    #[arg(long, global = true, env = "MAYFLY_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, for example info,mayfly_sequencer=debug
+    #[arg(long, global = true, env = "MAYFLY_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Where chains, keys and the development stack live [default: /var/lib/mayfly for root, else ~/.local/share/mayfly]
+    #[arg(long, global = true, env = "MAYFLY_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make, import, rotate and list keys
+    Keys(KeysArgs),
+    /// Check this machine, the database, L1 and the keys
+    #[command(after_help = "Example:\n  mayfly doctor --config /etc/mayfly/node.toml --json")]
+    Doctor(NodeArgs),
+    /// Check or print a configuration
+    Config(ConfigArgs),
+}
+
+/// `mayfly node` and `mayfly doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    /// The configuration file; without one, the defaults of `mayfly config default`
+    #[arg(long, env = "MAYFLY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// L1 RPC URL, may be given several times; replaces l1.urls
+    #[arg(long, env = "MAYFLY_L1_URL", value_delimiter = ',', value_name = "URL")]
+    pub l1_url: Vec<String>,
+    /// PostgreSQL URL; replaces database.url
+    #[arg(
+        long,
+        env = "MAYFLY_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database_url: Option<String>,
+}
+
+/// `mayfly keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// The key store [default: keys in the data directory]
+    #[arg(long, global = true, env = "MAYFLY_KEYS_DIR", value_name = "DIR")]
+    pub keys_dir: Option<PathBuf>,
+    /// A file with the password; else MAYFLY_PASSWORD, else the terminal
+    #[arg(long, global = true, env = "MAYFLY_PASSWORD_FILE", value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// The commands of `mayfly keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a random key and store it encrypted
+    #[command(
+        after_help = "Example:\n  mayfly keys new sequencer --password-file /etc/mayfly/password"
+    )]
+    New {
+        /// Its name
+        name: String,
+    },
+    /// Store an existing secret encrypted; read from stdin, or from a variable with --env
+    #[command(after_help = "Example:\n  mayfly keys import organiser --env ORGANISER_SECRET")]
+    Import {
+        /// Its name
+        name: String,
+        /// The environment variable that holds the secret
+        #[arg(long, value_name = "VARIABLE")]
+        env: Option<String>,
+    },
+    /// Encrypt a key anew, under another password
+    #[command(
+        after_help = "Example:\n  mayfly keys rotate sequencer --password-file old --new-password-file new"
+    )]
+    Rotate {
+        /// Its name
+        name: String,
+        /// A file with the new password; else MAYFLY_NEW_PASSWORD, else the terminal
+        #[arg(long, env = "MAYFLY_NEW_PASSWORD_FILE", value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+    },
+    /// List names and addresses
+    #[command(after_help = "Example:\n  mayfly keys list --json")]
+    List,
+}
+
+/// `mayfly config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The commands of `mayfly config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read a file as the node would and say what is wrong with it
+    #[command(after_help = "Example:\n  mayfly config check /etc/mayfly/node.toml")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print a file with every key, its default and what it means
+    #[command(after_help = "Example:\n  mayfly config default >/etc/mayfly/node.toml")]
+    Default,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn visit(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            if !command.has_subcommands() && !help.contains("  mayfly") {
+                missing.push(path.clone());
+            }
+            for sub in command.get_subcommands() {
+                visit(sub, &path, missing);
+            }
+        }
+        let mut missing = Vec::new();
+        visit(&Cli::command(), "", &mut missing);
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

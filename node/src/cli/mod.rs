@@ -1,0 +1,14 @@
+//! The command line. A command's result is printed on stdout, as text or with `--json`
+//! as one document; progress, warnings and errors go to stderr. Exit codes: 0 done,
+//! 1 failed, 2 not understood.
+
+mod args;
+mod config;
+mod doctor;
+mod keys;
+mod node;
+mod output;
+mod run;
+
+pub use args::{Cli, Command};
+pub use run::main;
