@@ -1,0 +1,156 @@
+//! Payloads: round trips, sizes, speed, and everything that must be refused.
+
+use super::workload::{any_blocks, blocks, erc20, mints, rng};
+use alloy_consensus::{Signed, TxEip4844, TxEip4844Variant, TxEnvelope};
+use alloy_primitives::{B256, Signature, U256};
+use mayfly_rollup::BatchError;
+use mayfly_rollup::batch::{BatchBlock, decode, encode, pack_blobs, unpack_blobs};
+use proptest::prelude::*;
+use std::time::Instant;
+
+const PARENT: B256 = B256::repeat_byte(0x11);
+
+/// What decoding gives back: sponsors of a payload without any are left out, as are those of a
+/// block when others have some, so compare them filled in.
+fn plain(blocks: &[BatchBlock]) -> Vec<BatchBlock> {
+    let any = blocks.iter().flat_map(|block| &block.sponsors).any(|sponsor| !sponsor.is_zero());
+    let fill = |block: &BatchBlock| {
+        let mut block = block.clone();
+        block.sponsors.resize(block.transactions.len(), B256::ZERO);
+        if !any {
+            block.sponsors.clear();
+        }
+        block
+    };
+    blocks.iter().map(fill).collect()
+}
+
+fn bytes_per_tx(transactions: Vec<TxEnvelope>) -> f64 {
+    let count = transactions.len();
+    let blocks = blocks(transactions, 25);
+    let payload = encode(PARENT, &blocks).unwrap();
+    assert_eq!(decode(&payload).unwrap().blocks, blocks);
+    payload.len() as f64 / count as f64
+}
+
+#[test]
+fn erc20_transfers_fit_their_size() {
+    let size = bytes_per_tx(erc20(10_000, 1_000, 1));
+    println!("erc20 {size:.2} B/tx");
+    assert!(size <= 71.5, "{size}");
+}
+
+#[test]
+fn mints_fit_their_size() {
+    let size = bytes_per_tx(mints(10_000, 2));
+    println!("mints {size:.2} B/tx");
+    assert!(size <= 67.0, "{size}");
+}
+
+#[test]
+fn encoding_keeps_up() {
+    let blocks = blocks(erc20(10_000, 1_000, 3), 25);
+    let started = Instant::now();
+    let payload = encode(PARENT, &blocks).unwrap();
+    let encoded = started.elapsed();
+    let decoded = decode(&payload).unwrap();
+    let total = started.elapsed();
+    println!("encode {:?}, decode {:?} for 10,000 transactions", encoded, total - encoded);
+    assert_eq!(decoded.transaction_count(), 10_000);
+}
+
+#[test]
+fn encoding_is_deterministic() {
+    let blocks = any_blocks(&mut rng(7), 60);
+    assert_eq!(encode(PARENT, &blocks).unwrap(), encode(PARENT, &blocks.clone()).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn payloads_round_trip(seed in any::<u64>(), size in 0_usize..40) {
+        let mut rng = rng(seed);
+        let blocks = any_blocks(&mut rng, size);
+        let payload = encode(PARENT, &blocks).unwrap();
+        let decoded = decode(&payload).unwrap();
+        prop_assert_eq!(decoded.parent_hash, PARENT);
+        prop_assert_eq!(&decoded.blocks, &plain(&blocks));
+        prop_assert_eq!(encode(PARENT, &decoded.blocks).unwrap(), payload.clone());
+        prop_assert_eq!(unpack_blobs(&pack_blobs(&payload).unwrap()).unwrap(), payload);
+    }
+
+    #[test]
+    fn mutated_payloads_decode_to_something_canonical_or_not_at_all(seed in any::<u64>(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut payload = encode(PARENT, &any_blocks(&mut rng(seed), 8)).unwrap();
+        let at = at.index(payload.len());
+        payload[at] = byte;
+        if let Ok(decoded) = decode(&payload) {
+            let again = encode(decoded.parent_hash, &decoded.blocks).unwrap();
+            prop_assert_eq!(decode(&again).unwrap(), decoded);
+        }
+    }
+}
+
+fn small() -> Vec<u8> {
+    encode(PARENT, &blocks(erc20(20, 5, 4), 5)).unwrap()
+}
+
+#[test]
+fn refuses_trailing_and_missing_bytes() {
+    let payload = small();
+    assert!(decode(&payload).is_ok());
+    assert!(matches!(decode(&[payload.clone(), vec![0]].concat()), Err(BatchError::Trailing { .. })));
+    for len in [0, 1, 33, 40, 60, payload.len() - 1, payload.len() - 64] {
+        assert!(decode(&payload[..len]).is_err(), "{len}");
+    }
+}
+
+#[test]
+fn refuses_another_format_and_a_wrong_size() {
+    let mut payload = small();
+    payload[0] = 2;
+    assert_eq!(decode(&payload), Err(BatchError::Format(2)));
+    payload[0] = 1;
+    payload[36] ^= 1;
+    assert!(matches!(decode(&payload), Err(BatchError::Frame(_))));
+}
+
+#[test]
+fn refuses_a_second_frame() {
+    let payload = small();
+    let frame_len = u32::from_be_bytes(payload[37..41].try_into().unwrap()) as usize;
+    let frame = &payload[41..41 + frame_len];
+    let twice = [&payload[..37], &(2 * frame_len as u32).to_be_bytes(), frame, frame, &payload[41 + frame_len..]].concat();
+    assert!(matches!(decode(&twice), Err(BatchError::Trailing { what: "frame", .. })));
+}
+
+#[test]
+fn refuses_high_s_and_zero_signatures() {
+    let payload = small();
+    for (offset, byte) in [(32, 0x80), (64, 0xff)] {
+        let mut bad = payload.clone();
+        let at = bad.len() - offset;
+        bad[at] = byte;
+        assert_eq!(decode(&bad).is_err(), offset == 32, "{offset}");
+    }
+    let mut bad = payload.clone();
+    let len = bad.len();
+    bad[len - 64..len - 32].fill(0);
+    assert!(matches!(decode(&bad), Err(BatchError::Signature { .. })));
+    bad[len - 64..len - 32].fill(0xff);
+    assert!(matches!(decode(&bad), Err(BatchError::Signature { .. })));
+}
+
+#[test]
+fn refuses_to_encode_blob_transactions_empty_payloads_and_too_much() {
+    let blob: TxEip4844Variant = TxEip4844Variant::TxEip4844(TxEip4844::default());
+    let signature = Signature::new(U256::ONE, U256::ONE, false);
+    let blob = TxEnvelope::Eip4844(Signed::new_unhashed(blob, signature));
+    assert_eq!(encode(PARENT, &blocks(vec![blob], 1)), Err(BatchError::UnsupportedType(3)));
+    assert!(encode(PARENT, &[]).is_err());
+    assert!(matches!(encode(PARENT, &blocks(erc20(12_000, 10, 5), 100)), Err(BatchError::TooLarge { .. })));
+    let mut short = blocks(erc20(2, 2, 6), 2);
+    short[0].sponsors = vec![B256::ZERO];
+    assert!(encode(PARENT, &short).is_err());
+}

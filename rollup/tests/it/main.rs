@@ -1,0 +1,5 @@
+//! Integration tests of mayfly-rollup.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod codec;
+mod workload;
