@@ -44,7 +44,10 @@ pub fn decode(payload: &[u8]) -> Result<Payload, BatchError> {
     let index = read_index(&mut reader, count, templates.len())?;
     let columnar = index.iter().filter(|template| **template != 0).count();
     if (chain_id == 0) != (columnar == 0) {
-        return Err(BatchError::NotCanonical { what: "chain id", why: "0 if and only if no transaction is in columns" });
+        return Err(BatchError::NotCanonical {
+            what: "chain id",
+            why: "0 if and only if no transaction is in columns",
+        });
     }
     let mut groups = read_groups(&mut reader, &templates, &index)?;
     let mut verbatim = read_verbatim(&mut reader, count - columnar, chain_id)?.into_iter();
@@ -55,7 +58,8 @@ pub fn decode(payload: &[u8]) -> Result<Payload, BatchError> {
     let mut transactions = index.iter().map(|template| match template.checked_sub(1) {
         None => verbatim.next().ok_or(BatchError::Truncated { what: "verbatim", need: 1, have: 0 }),
         Some(template) => {
-            let signature = signatures.next().unwrap_or(Err(BatchError::Truncated { what: "parities", need: 1, have: 0 }))?;
+            let signature =
+                signatures.next().unwrap_or(Err(BatchError::Truncated { what: "parities", need: 1, have: 0 }))?;
             groups[template].next(chain_id, signature)
         }
     });

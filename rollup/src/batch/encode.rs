@@ -149,9 +149,7 @@ impl Key {
     fn of(tx: &Fields<'_>) -> Self {
         let form = match tx.input.split_first_chunk::<4>() {
             None if tx.input.is_empty() => Form::Empty,
-            Some((selector, words))
-                if tx.to.is_call() && words.len() % 32 == 0 && words.len() <= 32 * MAX_WORDS =>
-            {
+            Some((selector, words)) if tx.to.is_call() && words.len() % 32 == 0 && words.len() <= 32 * MAX_WORDS => {
                 Form::Abi(*selector, words.len() / 32)
             }
             _ => Form::Bytes,
@@ -213,7 +211,10 @@ impl Grouped {
         out.stretch(&book.order.concat());
         out.append(&groups);
         write_verbatim(out, self.index.iter().zip(raw).filter(|(index, _)| **index == 0).map(|(_, tx)| *tx))?;
-        write_parities(out, self.index.iter().zip(fields).filter(|(index, _)| **index != 0).map(|(_, tx)| tx.signature.v()));
+        write_parities(
+            out,
+            self.index.iter().zip(fields).filter(|(index, _)| **index != 0).map(|(_, tx)| tx.signature.v()),
+        );
         Ok(())
     }
 }

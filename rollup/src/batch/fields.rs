@@ -10,13 +10,11 @@ use alloy_primitives::{Signature, TxKind, U256};
 use alloy_rlp::Encodable;
 
 /// Order of secp256k1.
-const ORDER: U256 = U256::from_be_bytes(alloy_primitives::hex!(
-    "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
-));
+const ORDER: U256 =
+    U256::from_be_bytes(alloy_primitives::hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
 /// Half of it: the largest `s` (EIP-2).
-const HALF_ORDER: U256 = U256::from_be_bytes(alloy_primitives::hex!(
-    "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0"
-));
+const HALF_ORDER: U256 =
+    U256::from_be_bytes(alloy_primitives::hex!("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0"));
 
 /// Borrowed parts of a signed transaction.
 #[derive(Debug)]

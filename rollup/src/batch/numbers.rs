@@ -251,7 +251,10 @@ fn entropy(plane: &[u8]) -> u64 {
     let mut histogram = [0_u32; 256];
     plane.iter().for_each(|byte| histogram[usize::from(*byte)] += 1);
     let total = log2_256(plane.len().max(1) as u32);
-    let bits = histogram.iter().filter(|count| **count > 0).map(|count| u64::from(*count) * u64::from(total - log2_256(*count)));
+    let bits = histogram
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| u64::from(*count) * u64::from(total - log2_256(*count)));
     bits.sum()
 }
 

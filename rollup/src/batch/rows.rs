@@ -80,7 +80,10 @@ enum Targets {
 enum Inputs {
     Empty,
     /// Rows of equal length in one buffer.
-    Abi { bytes: Bytes, len: usize },
+    Abi {
+        bytes: Bytes,
+        len: usize,
+    },
     Each(Vec<Bytes>),
 }
 

@@ -73,10 +73,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], BatchError> {
-        let (head, tail) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(BatchError::Truncated { what, need: len, have: self.rest.len() })?;
+        let (head, tail) =
+            self.rest.split_at_checked(len).ok_or(BatchError::Truncated { what, need: len, have: self.rest.len() })?;
         self.rest = tail;
         Ok(head)
     }

@@ -121,7 +121,8 @@ fn refuses_a_second_frame() {
     let payload = small();
     let frame_len = u32::from_be_bytes(payload[37..41].try_into().unwrap()) as usize;
     let frame = &payload[41..41 + frame_len];
-    let twice = [&payload[..37], &(2 * frame_len as u32).to_be_bytes(), frame, frame, &payload[41 + frame_len..]].concat();
+    let twice =
+        [&payload[..37], &(2 * frame_len as u32).to_be_bytes(), frame, frame, &payload[41 + frame_len..]].concat();
     assert!(matches!(decode(&twice), Err(BatchError::Trailing { what: "frame", .. })));
 }
 

@@ -133,18 +133,19 @@ pub(crate) fn any_blocks(rng: &mut StdRng, max_transactions: usize) -> Vec<Batch
         timestamp += rng.random_range(0..3);
         let transactions: Vec<_> = (0..rng.random_range(0..=max_transactions)).map(|_| any_transaction(rng)).collect();
         let policy = |rng: &mut StdRng| B256::repeat_byte(rng.random_range(0..3));
-        let sponsors: Vec<_> = if rng.random_ratio(1, 4) {
-            transactions.iter().map(|_| policy(rng)).collect()
-        } else {
-            Vec::new()
-        };
+        let sponsors: Vec<_> =
+            if rng.random_ratio(1, 4) { transactions.iter().map(|_| policy(rng)).collect() } else { Vec::new() };
         BatchBlock { origin, timestamp, queue_items: rng.random_range(0..4), transactions, sponsors }
     };
     (0..3).map(|_| block()).collect()
 }
 
 fn any_address(rng: &mut StdRng) -> Address {
-    if rng.random_ratio(1, 3) { Address::from(rng.random::<[u8; 20]>()) } else { Address::repeat_byte(rng.random_range(0..4)) }
+    if rng.random_ratio(1, 3) {
+        Address::from(rng.random::<[u8; 20]>())
+    } else {
+        Address::repeat_byte(rng.random_range(0..4))
+    }
 }
 
 fn any_value(rng: &mut StdRng) -> U256 {
