@@ -13,7 +13,10 @@ pub mod config;
 pub mod dev;
 pub mod doctor;
 mod error;
+pub mod http;
 pub mod keys;
 pub mod logging;
+pub mod metrics;
+pub mod rpc;
 
 pub use error::NodeError;

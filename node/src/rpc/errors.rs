@@ -1,0 +1,204 @@
+//! Every error a JSON-RPC client can see, and the one place where causes inside
+//! the node become codes and messages.
+//!
+//! Codes follow EIP-1474 and JSON-RPC 2.0, except where wallets match on what
+//! the widest-used node says: those texts are kept, with the offending value
+//! appended. An internal cause never leaves the node; the log has it.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alloy_primitives::{B256, Bytes};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Invalid JSON was received.
+pub const PARSE_ERROR: i32 = -32700;
+/// The JSON is not a request object.
+pub const INVALID_REQUEST: i32 = -32600;
+/// No such method.
+pub const METHOD_NOT_FOUND: i32 = -32601;
+/// Invalid method parameters.
+pub const INVALID_PARAMS: i32 = -32602;
+/// Internal error; the cause is in the node's log.
+pub const INTERNAL: i32 = -32603;
+/// Missing or invalid input; also what wallets expect for refused transactions.
+pub const SERVER: i32 = -32000;
+/// The resource asked for does not exist.
+pub const NOT_FOUND: i32 = -32001;
+/// The resource is not available now: timeouts, a node that is not ready.
+pub const UNAVAILABLE: i32 = -32002;
+/// The transaction was refused before it reached the pool.
+pub const REJECTED: i32 = -32003;
+/// The method exists but is off here.
+pub const UNSUPPORTED: i32 = -32004;
+/// A limit on rate, range or size was exceeded.
+pub const LIMIT: i32 = -32005;
+/// The gasless admission refused: no sponsor or free budget takes the transaction.
+pub const SPONSOR: i32 = -32010;
+/// Execution reverted; `data` holds the revert output (EIP-3 convention of wallets).
+pub const REVERTED: i32 = 3;
+/// EIP-7966: accepted, but no receipt within the timeout; `data` is the hash.
+pub const SYNC_TIMEOUT: i32 = 4;
+/// EIP-7966: accepted or known, but not ready to execute; `data` is the hash.
+pub const SYNC_NOT_READY: i32 = 5;
+
+/// Longest piece of client input that is repeated in a message.
+const MAX_ECHO_CHARS: usize = 96;
+
+/// A JSON-RPC error object.
+#[derive(Debug, Clone, Serialize, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct RpcError {
+    /// One of this module's codes.
+    pub code: i32,
+    /// Lower-case text, carrying the value that was wrong.
+    pub message: Cow<'static, str>,
+    /// Revert data, a transaction hash, or nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+}
+
+impl RpcError {
+    /// An error without data.
+    pub fn new(code: i32, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// The same error with `data`, which must serialise (hex strings do).
+    #[must_use]
+    pub fn with_data(mut self, data: &impl Serialize) -> Self {
+        self.data = serde_json::value::to_raw_value(data).ok();
+        self
+    }
+
+    /// The body is not JSON.
+    pub fn parse(cause: impl std::fmt::Display) -> Self {
+        Self::new(PARSE_ERROR, format!("parse error: {cause}"))
+    }
+
+    /// JSON, but not a request.
+    pub fn invalid_request(cause: impl std::fmt::Display) -> Self {
+        Self::new(INVALID_REQUEST, format!("invalid request: {cause}"))
+    }
+
+    /// Parameter number `index` is wrong.
+    pub fn argument(index: usize, cause: impl std::fmt::Display) -> Self {
+        Self::new(INVALID_PARAMS, format!("invalid argument {index}: {cause}"))
+    }
+
+    /// Wrong parameters, not one in particular.
+    pub fn params(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INVALID_PARAMS, cause)
+    }
+
+    /// A required parameter is absent.
+    pub fn missing(index: usize, name: &str) -> Self {
+        Self::new(INVALID_PARAMS, format!("missing value for required argument {index}: {name}"))
+    }
+
+    /// No such method.
+    pub fn method(name: &str) -> Self {
+        let name = echo(name);
+        Self::new(METHOD_NOT_FOUND, format!("the method {name} does not exist/is not available"))
+    }
+
+    /// The method needs something this rollup or transport does not have.
+    pub fn unsupported(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(UNSUPPORTED, what)
+    }
+
+    /// A named limit was exceeded.
+    pub fn limit(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(LIMIT, what)
+    }
+
+    /// The block named by the client is unknown.
+    pub fn unknown_block(which: impl std::fmt::Display) -> Self {
+        Self::new(NOT_FOUND, format!("header not found: {which}"))
+    }
+
+    /// Something in the node failed. Logs `cause` (at most once a second) and hides it.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        log_internal(&cause);
+        Self::new(INTERNAL, "internal error")
+    }
+
+    /// The request took longer than the node allows.
+    pub fn timed_out(timeout_ms: u128) -> Self {
+        Self::new(UNAVAILABLE, format!("request timed out after {timeout_ms} ms"))
+    }
+
+    /// The call or estimate reverted with `output`.
+    pub fn reverted(output: &Bytes) -> Self {
+        let message = match revert_reason(output) {
+            Some(reason) => Cow::Owned(format!("execution reverted: {}", echo(&reason))),
+            None => Cow::Borrowed("execution reverted"),
+        };
+        Self::new(REVERTED, message).with_data(output)
+    }
+
+    /// EIP-7966: no receipt in time.
+    pub fn sync_timeout(hash: B256, timeout_ms: u128) -> Self {
+        let message = format!(
+            "the transaction was added to the pool but was not processed in {timeout_ms} ms"
+        );
+        Self::new(SYNC_TIMEOUT, message).with_data(&hash)
+    }
+}
+
+/// The text of `Error(string)` or `Panic(uint256)`, if `output` is one of them.
+fn revert_reason(output: &[u8]) -> Option<String> {
+    alloy_sol_types::decode_revert_reason(output)
+}
+
+/// `text`, cut to a length that is safe to repeat to a client.
+pub(crate) fn echo(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_ECHO_CHARS) {
+        None => Cow::Borrowed(text),
+        Some((at, _)) => Cow::Owned(format!("{}…", &text[..at])),
+    }
+}
+
+/// At most one line a second, with a count of what was left out: a client that
+/// finds a failing path cannot flood the log.
+fn log_internal(cause: &dyn std::fmt::Display) {
+    static LAST_S: AtomicU64 = AtomicU64::new(0);
+    static HELD: AtomicU64 = AtomicU64::new(0);
+    let now_s = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs());
+    if LAST_S.swap(now_s, Ordering::Relaxed) == now_s {
+        HELD.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let unlogged = HELD.swap(0, Ordering::Relaxed);
+    tracing::error!(%cause, unlogged, "rpc call failed inside the node");
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use alloy_primitives::hex;
+
+    #[test]
+    fn revert_carries_reason_and_data() {
+        let output = Bytes::from(hex!(
+            "08c379a0"
+            "0000000000000000000000000000000000000000000000000000000000000020"
+            "0000000000000000000000000000000000000000000000000000000000000004"
+            "6e6f7065 00000000000000000000000000000000000000000000000000000000"
+        ));
+        let error = RpcError::reverted(&output);
+        assert_eq!(error.code, 3);
+        assert!(error.message.contains("nope"), "{}", error.message);
+        assert_eq!(error.data.unwrap().get(), format!("\"{output}\""));
+    }
+
+    #[test]
+    fn long_input_is_not_repeated_whole() {
+        let error = RpcError::method(&"x".repeat(10_000));
+        assert!(error.message.len() < 300);
+    }
+}

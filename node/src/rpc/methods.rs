@@ -1,0 +1,73 @@
+//! The table of methods: name, cost, handler. Sorted by name; a test checks it.
+
+use super::backend::Rollup;
+use super::dispatch::Reply;
+use super::params::Params;
+use super::net;
+
+/// A synchronous handler.
+pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
+
+/// How a method runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// Microseconds: right where the body was read.
+    Now(Handler),
+    /// May burn a millisecond or more: on the blocking pool, a few at a time.
+    Heavy(Handler),
+    /// A transaction for the sequencer; several of a batch go together.
+    Submit,
+    /// Needs a connection that stays: WebSocket only.
+    Subscription,
+}
+
+/// A row of the table.
+pub(crate) struct Method {
+    /// As on the wire.
+    pub(crate) name: &'static str,
+    /// Compute units: what it takes from the caller's budget and adds to the meter.
+    pub(crate) units: u32,
+    /// What runs.
+    pub(crate) run: Run,
+}
+
+const fn row(name: &'static str, units: u32, run: Run) -> Method {
+    Method { name, units, run }
+}
+
+/// Looks a method up.
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
+    let at = METHODS.binary_search_by(|method| method.name.cmp(name)).ok()?;
+    METHODS.get(at)
+}
+
+/// The names of all methods, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    METHODS.iter().map(|method| method.name)
+}
+
+/// Every method there is.
+pub(crate) static METHODS: &[Method] = &[
+    row("eth_chainId", 1, Run::Now(net::chain_id)),
+    row("eth_sendRawTransaction", 10, Run::Submit),
+    row("eth_sendRawTransactionSync", 10, Run::Submit),
+    row("eth_subscribe", 5, Run::Subscription),
+    row("eth_unsubscribe", 1, Run::Subscription),
+    row("net_listening", 1, Run::Now(net::listening)),
+    row("net_peerCount", 1, Run::Now(net::peer_count)),
+    row("net_version", 1, Run::Now(net::version)),
+    row("web3_clientVersion", 1, Run::Now(net::client_version)),
+    row("web3_sha3", 1, Run::Now(net::sha3)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_sorted_without_duplicates_and_nothing_is_free() {
+        assert!(METHODS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(METHODS.iter().all(|method| method.units > 0));
+        assert!(find("eth_chainId").is_some() && find("eth_chainid").is_none());
+    }
+}

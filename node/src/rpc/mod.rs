@@ -1,0 +1,26 @@
+//! JSON-RPC: what wallets, tools and dapps talk to.
+//!
+//! A body is read without copying ([`request`]), each call is looked up in one
+//! table ([`methods`]) and handed to a function of its noun (`blocks`,
+//! `accounts`, …) that parses parameters strictly ([`params`]), asks the
+//! rollup ([`backend`]) and answers with ready JSON. Every error a client can
+//! see is made in [`errors`].
+//!
+//! The transport is not here: `crate::http` feeds bodies in and carries
+//! answers out, over HTTP and WebSocket.
+
+pub mod backend;
+pub mod dispatch;
+pub mod errors;
+pub mod limits;
+pub mod methods;
+pub mod params;
+pub mod request;
+
+mod net;
+mod submit;
+
+pub use backend::{Directory, Rollup};
+pub use dispatch::{Caller, Service};
+pub use errors::RpcError;
+pub use limits::{RateLimiter, RpcLimits};

@@ -1,0 +1,66 @@
+//! A public listener on a free port, with a client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mayfly_node::http::{HttpConfig, Public, Readiness, serve_public};
+use mayfly_node::rpc::{Directory, Rollup};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const CHAIN_ID: u64 = 9_001;
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: tokio::task::JoinHandle<std::io::Result<()>>,
+    pub(crate) client: reqwest::Client,
+}
+
+/// Limits on, also for this machine, but wide.
+pub(crate) fn config() -> HttpConfig {
+    HttpConfig { listen: ([127, 0, 0, 1], 0).into(), ..HttpConfig::default() }
+}
+
+impl Server {
+    pub(crate) async fn start(config: HttpConfig) -> Self {
+        let directory = Arc::new(Directory::default());
+        assert!(directory.insert(Arc::new(Rollup { name: "night".into(), chain_id: CHAIN_ID })));
+        let readiness = Arc::new(Readiness::default());
+        let shutdown = CancellationToken::new();
+        let listener = TcpListener::bind(config.listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let public =
+            Public::new(config, Arc::clone(&directory), Arc::clone(&readiness), shutdown.clone()).unwrap();
+        let task = tokio::spawn(serve_public(listener, public));
+        Self { address, directory, readiness, shutdown, task, client: reqwest::Client::new() }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.client.post(self.url(path)).header("content-type", "application/json").body(body);
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        (status, json)
+    }
+
+    /// The result or the error object of one call.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (_, answer) = self.post("/", body.to_string()).await;
+        assert_eq!(answer["jsonrpc"], "2.0");
+        assert_eq!(answer["id"], 1);
+        match answer.get("error") {
+            Some(error) => Err(error.clone()),
+            None => Ok(answer["result"].clone()),
+        }
+    }
+}
