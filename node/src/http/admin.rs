@@ -117,9 +117,16 @@ mod tests {
     #[test]
     fn only_the_token_opens() {
         let token = AdminToken::new("0123456789abcdef").unwrap();
-        let with = |value: &'static str| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        let with =
+            |value: &'static str| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
         assert!(token.opens(&with("Bearer 0123456789abcdef")));
-        for wrong in ["Bearer 0123456789abcdeg", "Bearer ", "0123456789abcdef", "Basic 0123456789abcdef", "Bearer 0123456789abcdef0"] {
+        for wrong in [
+            "Bearer 0123456789abcdeg",
+            "Bearer ",
+            "0123456789abcdef",
+            "Basic 0123456789abcdef",
+            "Bearer 0123456789abcdef0",
+        ] {
             assert!(!token.opens(&with(wrong)), "{wrong}");
         }
         assert!(!token.opens(&HeaderMap::new()));

@@ -55,11 +55,8 @@ impl Public {
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, String> {
         let origins = Origins::read(&config.cors_origins)?;
-        let limiter = RateLimiter::new(
-            config.rate_limit_units_per_s,
-            config.rate_limit_burst_units,
-            config.exempt_loopback,
-        );
+        let limiter =
+            RateLimiter::new(config.rate_limit_units_per_s, config.rate_limit_burst_units, config.exempt_loopback);
         let service = Service::new(config.limits.clone(), limiter);
         let sockets = TaskTracker::new();
         Ok(Arc::new(Self { config, service, origins, shutdown, sockets, directory, readiness }))
@@ -204,10 +201,7 @@ async fn enter(
     }
 }
 
-async fn read_body(
-    config: &HttpConfig,
-    request: http::Request<Body>,
-) -> Result<bytes::Bytes, (StatusCode, RpcError)> {
+async fn read_body(config: &HttpConfig, request: http::Request<Body>) -> Result<bytes::Bytes, (StatusCode, RpcError)> {
     let limit = config.max_body_bytes;
     if !is_json(request.headers()) {
         let error = RpcError::new(INVALID_REQUEST, "content type must be application/json");

@@ -58,7 +58,8 @@ async fn serve(public: Arc<Public>, caller: Caller, socket: WebSocket) {
     let (sender, receiver) = mpsc::channel(public.config.max_ws_queue_messages.max(1));
     let queued_bytes = Arc::new(AtomicUsize::new(0));
     let (close, closed) = oneshot::channel();
-    let outbox = Outbox { sender, queued_bytes: Arc::clone(&queued_bytes), max_bytes: public.config.max_ws_queue_bytes };
+    let outbox =
+        Outbox { sender, queued_bytes: Arc::clone(&queued_bytes), max_bytes: public.config.max_ws_queue_bytes };
     let writer = tokio::spawn(write_out(sink, receiver, queued_bytes, closed));
     let goodbye = read_in(&public, &caller, stream, &outbox).await;
     drop(outbox);

@@ -196,9 +196,7 @@ impl Service {
         let permit = self.heavy.acquire().await.map_err(RpcError::internal)?;
         let rollup = Arc::clone(&caller.rollup);
         let params = call.params.map(ToOwned::to_owned);
-        let task = tokio::task::spawn_blocking(move || {
-            handler(&rollup, &mut Params::read(params.as_deref())?)
-        });
+        let task = tokio::task::spawn_blocking(move || handler(&rollup, &mut Params::read(params.as_deref())?));
         let outcome = task.await;
         drop(permit);
         outcome.unwrap_or_else(|cause| Err(RpcError::internal(cause)))
@@ -212,9 +210,9 @@ impl Service {
 
     /// Takes `units` from the caller's budget.
     pub fn charge(&self, caller: &Caller, units: u64) -> Result<(), RpcError> {
-        self.limiter.take(caller.address, units, Instant::now()).map_err(|wait_ms| {
-            RpcError::limit(format!("rate limit exceeded: try again in {wait_ms} ms"))
-        })
+        self.limiter
+            .take(caller.address, units, Instant::now())
+            .map_err(|wait_ms| RpcError::limit(format!("rate limit exceeded: try again in {wait_ms} ms")))
     }
 }
 

@@ -140,9 +140,7 @@ impl RpcError {
 
     /// EIP-7966: no receipt in time.
     pub fn sync_timeout(hash: B256, timeout_ms: u128) -> Self {
-        let message = format!(
-            "the transaction was added to the pool but was not processed in {timeout_ms} ms"
-        );
+        let message = format!("the transaction was added to the pool but was not processed in {timeout_ms} ms");
         Self::new(SYNC_TIMEOUT, message).with_data(&hash)
     }
 }
@@ -165,9 +163,8 @@ pub(crate) fn echo(text: &str) -> Cow<'_, str> {
 fn log_internal(cause: &dyn std::fmt::Display) {
     static LAST_S: AtomicU64 = AtomicU64::new(0);
     static HELD: AtomicU64 = AtomicU64::new(0);
-    let now_s = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs());
+    let now_s =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     if LAST_S.swap(now_s, Ordering::Relaxed) == now_s {
         HELD.fetch_add(1, Ordering::Relaxed);
         return;

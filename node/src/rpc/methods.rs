@@ -2,8 +2,8 @@
 
 use super::backend::Rollup;
 use super::dispatch::Reply;
-use super::params::Params;
 use super::net;
+use super::params::Params;
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;

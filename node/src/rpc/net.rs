@@ -9,12 +9,7 @@ use super::params::Params;
 /// `web3_clientVersion`: name, version, platform.
 pub(crate) fn client_version(_: &Rollup, params: &mut Params<'_>) -> Reply {
     params.end()?;
-    reply(&format!(
-        "mayfly/v{}/{}-{}",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    ))
+    reply(&format!("mayfly/v{}/{}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH))
 }
 
 /// `web3_sha3`: keccak256 of the data.

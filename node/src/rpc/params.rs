@@ -56,8 +56,7 @@ impl<'a> Params<'a> {
     /// The next parameter, which may be absent or `null`.
     pub fn optional<T: Param>(&mut self, name: &str) -> Result<Option<T>, RpcError> {
         let (index, text) = self.take();
-        text.map(|text| T::from_json(text).map_err(|why| wrong(index, name, text, &why)))
-            .transpose()
+        text.map(|text| T::from_json(text).map_err(|why| wrong(index, name, text, &why))).transpose()
     }
 
     /// The next parameter's own JSON text.
@@ -110,9 +109,7 @@ impl Param for String {
 
 /// The text between the quotes; hexadecimal never needs an escape.
 fn unquote(text: &str) -> Result<&str, String> {
-    text.strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .ok_or_else(|| "not a string".to_owned())
+    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(|| "not a string".to_owned())
 }
 
 fn digits(text: &str) -> Result<&str, String> {

@@ -8,9 +8,7 @@ use super::request::{Call, Item};
 
 /// Whether an entry of a batch is a transaction for the sequencer.
 pub(crate) fn is_submission(item: &Item<'_>) -> bool {
-    item.as_ref().is_ok_and(|call| {
-        find(&call.method).is_some_and(|method| matches!(method.run, Run::Submit))
-    })
+    item.as_ref().is_ok_and(|call| find(&call.method).is_some_and(|method| matches!(method.run, Run::Submit)))
 }
 
 /// Hands all transactions to the sequencer at once; one reply per call, in order.

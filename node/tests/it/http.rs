@@ -108,12 +108,8 @@ async fn cors_names_only_configured_origins() {
 
 #[tokio::test]
 async fn the_rate_limit_says_no_and_when_to_come_back() {
-    let limited = HttpConfig {
-        exempt_loopback: false,
-        rate_limit_units_per_s: 1,
-        rate_limit_burst_units: 3,
-        ..config()
-    };
+    let limited =
+        HttpConfig { exempt_loopback: false, rate_limit_units_per_s: 1, rate_limit_burst_units: 3, ..config() };
     let server = Server::start(limited).await;
     for _ in 0..3 {
         server.call("eth_chainId", json!([])).await.unwrap();

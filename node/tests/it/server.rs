@@ -33,8 +33,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let public =
-            Public::new(config, Arc::clone(&directory), Arc::clone(&readiness), shutdown.clone()).unwrap();
+        let public = Public::new(config, Arc::clone(&directory), Arc::clone(&readiness), shutdown.clone()).unwrap();
         let task = tokio::spawn(serve_public(listener, public));
         Self { address, directory, readiness, shutdown, task, client: reqwest::Client::new() }
     }
