@@ -1,0 +1,175 @@
+//! Transactions to L1: what is wanted, and the signed bytes.
+
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip4844::Blob,
+    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind as Target, U256};
+
+use crate::{Fees, Key, L1Error};
+
+/// Most blobs in one transaction (EIP-7594).
+pub(crate) const MAX_BLOBS: usize = 6;
+
+/// Which of an account's two pool slots a transaction takes; replacements stay in their kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TxKind {
+    /// EIP-1559.
+    Plain,
+    /// EIP-4844.
+    Blob,
+}
+
+/// What a transaction shall do.
+#[derive(Debug, Clone, Default)]
+pub struct TxIntent {
+    /// The called account; none deploys `data`.
+    pub to: Option<Address>,
+    /// Wei sent along.
+    pub value: U256,
+    /// Calldata or init code.
+    pub data: Bytes,
+    /// Blobs, 0 to 6.
+    pub blobs: Vec<Blob>,
+}
+
+impl TxIntent {
+    /// A call without value.
+    pub fn call(to: Address, data: impl Into<Bytes>) -> Self {
+        Self { to: Some(to), data: data.into(), ..Self::default() }
+    }
+
+    /// A deployment.
+    pub fn deploy(init_code: impl Into<Bytes>) -> Self {
+        Self { data: init_code.into(), ..Self::default() }
+    }
+
+    /// Sends wei along.
+    #[must_use]
+    pub fn with_value(mut self, value: U256) -> Self {
+        self.value = value;
+        self
+    }
+
+    /// Carries blobs.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Vec<Blob>) -> Self {
+        self.blobs = blobs;
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> TxKind {
+        if self.blobs.is_empty() { TxKind::Plain } else { TxKind::Blob }
+    }
+}
+
+/// A signed transaction that was not sent yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedTx {
+    /// What goes to the pool; with blobs, commitments and cell proofs if there are blobs.
+    pub raw: Bytes,
+    /// Transaction hash.
+    pub hash: B256,
+    /// Its nonce.
+    pub nonce: u64,
+    /// Its gas limit.
+    pub gas_limit: u64,
+    /// Its fees.
+    pub fees: Fees,
+    /// Its kind.
+    pub kind: TxKind,
+    /// Versioned hashes of its blobs.
+    pub blob_hashes: Vec<B256>,
+}
+
+impl SignedTx {
+    /// Most wei it can cost, value apart.
+    pub fn max_cost(&self) -> u128 {
+        let gas = u128::from(self.gas_limit).saturating_mul(self.fees.max_fee_per_gas);
+        let blob_gas = u128::from(alloy_eips::eip4844::DATA_GAS_PER_BLOB) * self.blob_hashes.len() as u128;
+        gas.saturating_add(blob_gas.saturating_mul(self.fees.max_fee_per_blob_gas))
+    }
+}
+
+/// Commitments and cell proofs (EIP-7594). Takes a good part of a second for a few blobs: run it
+/// off the async threads.
+pub(crate) fn sidecar(blobs: Vec<Blob>) -> Result<BlobTransactionSidecarEip7594, L1Error> {
+    if blobs.len() > MAX_BLOBS {
+        return Err(L1Error::Kzg(format!("{} blobs, at most {MAX_BLOBS} fit", blobs.len())));
+    }
+    BlobTransactionSidecarEip7594::try_from_blobs(blobs).map_err(|error| L1Error::Kzg(format!("{error:?}")))
+}
+
+/// Everything a signature covers besides the intent.
+pub(crate) struct Terms {
+    pub(crate) chain_id: u64,
+    pub(crate) nonce: u64,
+    pub(crate) gas_limit: u64,
+    pub(crate) fees: Fees,
+}
+
+pub(crate) fn sign_plain(key: &Key, intent: &TxIntent, terms: Terms) -> Result<SignedTx, L1Error> {
+    let Terms { chain_id, nonce, gas_limit, fees } = terms;
+    let tx = TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: fees.max_fee_per_gas,
+        max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+        to: intent.to.map_or(Target::Create, Target::Call),
+        value: intent.value,
+        access_list: Default::default(),
+        input: intent.data.clone(),
+    };
+    let signature = key.sign_hash(&tx.signature_hash())?;
+    let signed = TxEnvelope::from(tx.into_signed(signature));
+    Ok(SignedTx {
+        raw: signed.encoded_2718().into(),
+        hash: *signed.tx_hash(),
+        nonce,
+        gas_limit,
+        fees,
+        kind: TxKind::Plain,
+        blob_hashes: Vec::new(),
+    })
+}
+
+pub(crate) fn sign_blobs(
+    key: &Key,
+    intent: &TxIntent,
+    sidecar: BlobTransactionSidecarEip7594,
+    terms: Terms,
+) -> Result<SignedTx, L1Error> {
+    let Terms { chain_id, nonce, gas_limit, fees } = terms;
+    let to = intent.to.ok_or_else(|| L1Error::Config("a blob transaction cannot deploy".into()))?;
+    let blob_hashes: Vec<B256> = sidecar.versioned_hashes().collect();
+    let tx = TxEip4844 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: fees.max_fee_per_gas,
+        max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+        to,
+        value: intent.value,
+        access_list: Default::default(),
+        blob_versioned_hashes: blob_hashes.clone(),
+        max_fee_per_blob_gas: fees.max_fee_per_blob_gas,
+        input: intent.data.clone(),
+    };
+    let signature = key.sign_hash(&tx.signature_hash())?;
+    let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
+    let with_blobs = TxEip4844WithSidecar::from_tx_and_sidecar(tx, sidecar);
+    let signed = TxEnvelope::from(with_blobs.into_signed(signature));
+    Ok(SignedTx {
+        raw: signed.encoded_2718().into(),
+        hash: *signed.tx_hash(),
+        nonce,
+        gas_limit,
+        fees,
+        kind: TxKind::Blob,
+        blob_hashes,
+    })
+}
