@@ -81,7 +81,13 @@ impl BeaconClient {
         }
     }
 
-    async fn ask_filtered(&self, url: &Url, path: &str, filter: &[B256], hashes: &[B256]) -> Result<Vec<Blob>, L1Error> {
+    async fn ask_filtered(
+        &self,
+        url: &Url,
+        path: &str,
+        filter: &[B256],
+        hashes: &[B256],
+    ) -> Result<Vec<Blob>, L1Error> {
         let answer: Option<Data<Vec<Blob>>> = self.get(url, path, filter).await?;
         let found = answer.map(|answer| answer.data).unwrap_or_default();
         if found.len() > MAX_BLOBS_PER_ANSWER {

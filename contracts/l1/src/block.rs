@@ -151,8 +151,6 @@ impl LogFilter {
 
 /// Whether the receipts are exactly those the header commits to.
 pub(crate) fn receipts_fit(header: &L1Header, receipts: &[TransactionReceipt]) -> bool {
-    let consensus: Vec<_> =
-        receipts.iter().map(|receipt| receipt.inner.clone().map_logs(|log| log.inner)).collect();
+    let consensus: Vec<_> = receipts.iter().map(|receipt| receipt.inner.clone().map_logs(|log| log.inner)).collect();
     alloy_consensus::proofs::calculate_receipt_root(&consensus) == header.receipts_root
 }
-

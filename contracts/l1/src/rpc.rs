@@ -34,7 +34,11 @@ struct Failure {
 }
 
 /// One call; `null` is an answer like any other.
-pub(crate) async fn call<T: DeserializeOwned>(endpoints: &Endpoints, method: &str, params: Value) -> Result<T, L1Error> {
+pub(crate) async fn call<T: DeserializeOwned>(
+    endpoints: &Endpoints,
+    method: &str,
+    params: Value,
+) -> Result<T, L1Error> {
     let body = json!({"jsonrpc": "2.0", "id": 0, "method": method, "params": params});
     endpoints
         .retry(|url| {
@@ -148,7 +152,12 @@ fn named(method: &str, code: i64, message: String, data: Option<Bytes>) -> L1Err
         return L1Error::ReplacementUnderpriced(message);
     } else if says(&["already reserved", "pool already contains"]) {
         return L1Error::KindBlocked(message);
-    } else if says(&["underpriced", "max fee per gas less than block base fee", "fee cap less than", "less than block base"]) {
+    } else if says(&[
+        "underpriced",
+        "max fee per gas less than block base fee",
+        "fee cap less than",
+        "less than block base",
+    ]) {
         return L1Error::Underpriced(message);
     } else if says(&["insufficient funds", "doesn't have enough funds", "insufficient balance"]) {
         return L1Error::InsufficientFunds(message);

@@ -94,7 +94,8 @@ impl Sender {
         if intent.kind() == TxKind::Blob {
             let hashes = blob_hashes(intent.blobs.clone()).await?;
             call["blobVersionedHashes"] = json!(hashes);
-            call["maxFeePerBlobGas"] = json!(U64::from(u64::try_from(self.caps.max_fee_per_blob_gas).unwrap_or(u64::MAX)));
+            call["maxFeePerBlobGas"] =
+                json!(U64::from(u64::try_from(self.caps.max_fee_per_blob_gas).unwrap_or(u64::MAX)));
         }
         let gas: U64 = self.client.request("eth_estimateGas", json!([call])).await?;
         let gas: u64 = gas.to();
@@ -163,5 +164,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 fn already_known(error: &L1Error) -> bool {
     let L1Error::Rpc { message, .. } = error else { return false };
     let message = message.to_ascii_lowercase();
-    ["already known", "already imported", "known transaction", "alreadyknown"].iter().any(|words| message.contains(words))
+    ["already known", "already imported", "known transaction", "alreadyknown"]
+        .iter()
+        .any(|words| message.contains(words))
 }

@@ -4,7 +4,11 @@ use alloy_primitives::{Address, U256};
 use mayfly_l1::{Anvil, AnvilConfig, BeaconClient, Blob, BlockTag, L1Error, L1Options, TxIntent, TxKind};
 use serde_json::json;
 
-use super::{anvil, proxy::{Fault, Proxy}, quick, sender};
+use super::{
+    anvil,
+    proxy::{Fault, Proxy},
+    quick, sender,
+};
 
 fn blob(seed: u8) -> Blob {
     let mut blob = Blob::ZERO;
@@ -51,7 +55,10 @@ async fn blobs_survive_a_restart_of_l1() {
     let blobs = beacon(anvil.url()).blobs(&header, &hashes).await.unwrap();
     assert!(blobs == [blob(2), blob(1)], "in the order asked for");
     let transaction = anvil.client().transaction(signed.hash).await.unwrap();
-    assert_eq!(alloy_consensus::Transaction::blob_versioned_hashes(&transaction.envelope), Some(&signed.blob_hashes[..]));
+    assert_eq!(
+        alloy_consensus::Transaction::blob_versioned_hashes(&transaction.envelope),
+        Some(&signed.blob_hashes[..])
+    );
 }
 
 #[tokio::test]

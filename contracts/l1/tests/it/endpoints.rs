@@ -3,7 +3,11 @@
 use mayfly_l1::{BlockTag, L1Client, L1Error, TxIntent};
 use serde_json::{Value, json};
 
-use super::{EMITTER, anvil, deploy, impatient, proxy::{Fault, Proxy}, quick, sender};
+use super::{
+    EMITTER, anvil, deploy, impatient,
+    proxy::{Fault, Proxy},
+    quick, sender,
+};
 
 fn set(field: &'static str, answer: &mut Value, value: Value) {
     if answer["result"].is_object() {

@@ -5,7 +5,11 @@ use std::time::Duration;
 use mayfly_l1::{Anvil, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Client, L1Error, L1Follower, TxIntent};
 use serde_json::json;
 
-use super::{EMITTER, anvil, deploy, impatient, proxy::{Fault, Proxy}, quick, sender};
+use super::{
+    EMITTER, anvil, deploy, impatient,
+    proxy::{Fault, Proxy},
+    quick, sender,
+};
 
 async fn drain(follower: &mut L1Follower) -> Vec<FollowEvent> {
     let mut events = Vec::new();
@@ -122,9 +126,13 @@ async fn goes_on_after_failures_where_it_was() {
     for expected in 1..=3 {
         assert_eq!(numbers(&[follower.next().await.unwrap()]), [expected]);
     }
-    for fault in [Fault::Hangup, Fault::Status(502), Fault::Lie("eth_getBlockByNumber", |answer| {
-        answer["result"]["stateRoot"] = json!(alloy_primitives::B256::ZERO);
-    })] {
+    for fault in [
+        Fault::Hangup,
+        Fault::Status(502),
+        Fault::Lie("eth_getBlockByNumber", |answer| {
+            answer["result"]["stateRoot"] = json!(alloy_primitives::B256::ZERO);
+        }),
+    ] {
         proxy.set(fault);
         assert!(follower.next().await.unwrap_err().is_temporary());
     }
