@@ -40,11 +40,7 @@ pub struct Check {
 
 impl Check {
     pub(crate) fn new(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Check {
-        Check {
-            name,
-            verdict,
-            detail: detail.into(),
-        }
+        Check { name, verdict, detail: detail.into() }
     }
 }
 
@@ -57,10 +53,7 @@ pub fn local_checks(config: &NodeConfig) -> Vec<Check> {
         port("rpc.listen", config.rpc.listen),
         port("admin.listen", config.admin.listen),
         open_files(),
-        key_files(
-            &config.path(&config.keys.dir),
-            config.keys.password_file.as_deref(),
-        ),
+        key_files(&config.path(&config.keys.dir), config.keys.password_file.as_deref()),
     ]
 }
 
@@ -71,11 +64,7 @@ fn postgres(config: &NodeConfig) -> Check {
     }
     match find_postgres() {
         Some(dir) => Check::new(NAME, Verdict::Ok, dir.display().to_string()),
-        None => Check::new(
-            NAME,
-            Verdict::Fail,
-            "no initdb found; run scripts/setup.sh or set database.url",
-        ),
+        None => Check::new(NAME, Verdict::Fail, "no initdb found; run scripts/setup.sh or set database.url"),
     }
 }
 
@@ -86,9 +75,7 @@ fn find_postgres() -> Option<PathBuf> {
         .unwrap_or_default();
     debian.sort();
     debian.reverse();
-    let on_path = std::env::var_os("PATH")
-        .map(|p| std::env::split_paths(&p).collect::<Vec<_>>())
-        .unwrap_or_default();
+    let on_path = std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect::<Vec<_>>()).unwrap_or_default();
     configured
         .into_iter()
         .chain(debian)
@@ -98,27 +85,16 @@ fn find_postgres() -> Option<PathBuf> {
 
 /// The nearest existing directory above a path: the data directory may not exist yet.
 fn existing(path: &Path) -> &Path {
-    path.ancestors()
-        .find(|p| p.exists())
-        .unwrap_or(Path::new("/"))
+    path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"))
 }
 
 fn disk(data_dir: &Path) -> Check {
     const NAME: &str = "disk space";
     match nix::sys::statvfs::statvfs(existing(data_dir)) {
         Ok(stat) => {
-            let free =
-                u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size()));
-            let verdict = if free < MIN_FREE_BYTES {
-                Verdict::Fail
-            } else {
-                Verdict::Ok
-            };
-            Check::new(
-                NAME,
-                verdict,
-                format!("{} MiB free at {}", free >> 20, data_dir.display()),
-            )
+            let free = u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size()));
+            let verdict = if free < MIN_FREE_BYTES { Verdict::Fail } else { Verdict::Ok };
+            Check::new(NAME, verdict, format!("{} MiB free at {}", free >> 20, data_dir.display()))
         }
         Err(e) => Check::new(NAME, Verdict::Fail, format!("{}: {e}", data_dir.display())),
     }
@@ -127,22 +103,16 @@ fn disk(data_dir: &Path) -> Check {
 fn port(name: &'static str, address: SocketAddr) -> Check {
     match TcpListener::bind(address) {
         Ok(_) => Check::new(name, Verdict::Ok, format!("{address} is free")),
-        Err(e) => Check::new(
-            name,
-            Verdict::Warn,
-            format!("{address}: {e} (taken by a running node?)"),
-        ),
+        Err(e) => Check::new(name, Verdict::Warn, format!("{address}: {e} (taken by a running node?)")),
     }
 }
 
 fn open_files() -> Check {
     const NAME: &str = "open files";
     match rlimit::Resource::NOFILE.get() {
-        Ok((_, hard)) if hard < MIN_OPEN_FILES => Check::new(
-            NAME,
-            Verdict::Warn,
-            format!("at most {hard}; raise LimitNOFILE to {MIN_OPEN_FILES}"),
-        ),
+        Ok((_, hard)) if hard < MIN_OPEN_FILES => {
+            Check::new(NAME, Verdict::Warn, format!("at most {hard}; raise LimitNOFILE to {MIN_OPEN_FILES}"))
+        }
         Ok((_, hard)) => Check::new(NAME, Verdict::Ok, format!("up to {hard}")),
         Err(e) => Check::new(NAME, Verdict::Warn, e.to_string()),
     }
@@ -156,17 +126,9 @@ fn key_files(dir: &Path, password_file: Option<&Path>) -> Check {
         Some((path, mode)) => Check::new(
             NAME,
             Verdict::Fail,
-            format!(
-                "{} has mode {mode:o}; type: chmod go= {}",
-                path.display(),
-                path.display()
-            ),
+            format!("{} has mode {mode:o}; type: chmod go= {}", path.display(), path.display()),
         ),
-        None => Check::new(
-            NAME,
-            Verdict::Ok,
-            format!("nobody else can read {}", dir.display()),
-        ),
+        None => Check::new(NAME, Verdict::Ok, format!("nobody else can read {}", dir.display())),
     }
 }
 
@@ -186,18 +148,12 @@ mod tests {
         assert_eq!(key_files(dir.path(), None).verdict, Verdict::Ok);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert_eq!(key_files(dir.path(), None).verdict, Verdict::Fail);
-        assert_eq!(
-            key_files(&dir.path().join("none"), Some(&file)).verdict,
-            Verdict::Fail
-        );
+        assert_eq!(key_files(&dir.path().join("none"), Some(&file)).verdict, Verdict::Fail);
     }
 
     #[test]
     fn sees_a_port_that_is_taken() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        assert_eq!(
-            port("rpc.listen", taken.local_addr().unwrap()).verdict,
-            Verdict::Warn
-        );
+        assert_eq!(port("rpc.listen", taken.local_addr().unwrap()).verdict, Verdict::Warn);
     }
 }

@@ -47,9 +47,6 @@ impl NodeError {
     }
 
     pub(crate) fn key(name: impl Into<String>, reason: impl ToString) -> NodeError {
-        NodeError::Key {
-            name: name.into(),
-            reason: reason.to_string(),
-        }
+        NodeError::Key { name: name.into(), reason: reason.to_string() }
     }
 }

@@ -22,9 +22,7 @@ pub enum LogFormat {
 /// If the filter cannot be parsed.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|e| format!("log filter {filter:?}: {e}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second subscriber is refused: tests start several nodes in one process.
     let _already_set = match format {
         LogFormat::Text => builder.with_ansi(false).with_target(false).try_init(),

@@ -8,12 +8,7 @@ use crate::logging::LogFormat;
 
 /// Rollups for Ethereum that live for hours or days, and close themselves.
 #[derive(Debug, Parser)]
-#[command(
-    name = "mayfly",
-    version,
-    propagate_version = true,
-    max_term_width = 110
-)]
+#[command(name = "mayfly", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -62,12 +57,7 @@ pub struct NodeArgs {
     #[arg(long, env = "MAYFLY_L1_URL", value_delimiter = ',', value_name = "URL")]
     pub l1_url: Vec<String>,
     /// PostgreSQL URL; replaces database.url
-    #[arg(
-        long,
-        env = "MAYFLY_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "MAYFLY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 }
 
@@ -89,9 +79,7 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Make a random key and store it encrypted
-    #[command(
-        after_help = "Example:\n  mayfly keys new sequencer --password-file /etc/mayfly/password"
-    )]
+    #[command(after_help = "Example:\n  mayfly keys new sequencer --password-file /etc/mayfly/password")]
     New {
         /// Its name
         name: String,
@@ -106,9 +94,7 @@ pub enum KeysCommand {
         env: Option<String>,
     },
     /// Encrypt a key anew, under another password
-    #[command(
-        after_help = "Example:\n  mayfly keys rotate sequencer --password-file old --new-password-file new"
-    )]
+    #[command(after_help = "Example:\n  mayfly keys rotate sequencer --password-file old --new-password-file new")]
     Rotate {
         /// Its name
         name: String,
@@ -158,10 +144,7 @@ mod tests {
     fn every_command_shows_an_example() {
         fn visit(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
             let path = format!("{path} {}", command.get_name());
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             if !command.has_subcommands() && !help.contains("  mayfly") {
                 missing.push(path.clone());
             }

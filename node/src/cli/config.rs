@@ -38,11 +38,6 @@ pub(crate) fn run(command: ConfigCommand, json: bool) -> eyre::Result<()> {
             NodeConfig::read(&file)?;
             output::print(&Checked { file, ok: true }, json)
         }
-        ConfigCommand::Default => output::print(
-            &Defaults {
-                config: NodeConfig::default(),
-            },
-            json,
-        ),
+        ConfigCommand::Default => output::print(&Defaults { config: NodeConfig::default() }, json),
     }
 }

@@ -32,13 +32,7 @@ impl Report for Diagnosis {
 pub(crate) async fn run(config: NodeConfig, json: bool) -> eyre::Result<()> {
     let checks = doctor::local_checks(&config);
     let failed = checks.iter().filter(|c| c.verdict == Verdict::Fail).count();
-    output::print(
-        &Diagnosis {
-            ok: failed == 0,
-            checks,
-        },
-        json,
-    )?;
+    output::print(&Diagnosis { ok: failed == 0, checks }, json)?;
     eyre::ensure!(failed == 0, "{failed} of the checks failed");
     Ok(())
 }

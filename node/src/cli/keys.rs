@@ -29,11 +29,7 @@ struct KeyList {
 
 impl Report for KeyList {
     fn text(&self) -> String {
-        self.keys
-            .iter()
-            .map(Report::text)
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.keys.iter().map(Report::text).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -47,21 +43,13 @@ pub(crate) fn run(args: KeysArgs, data_dir: &Path, json: bool) -> eyre::Result<(
             let secret = read_secret(env.as_deref())?;
             store.import(&name, &secret, &password.read("password", true)?)?
         }
-        KeysCommand::Rotate {
-            name,
-            new_password_file,
-        } => {
+        KeysCommand::Rotate { name, new_password_file } => {
             let old = password.read("old password", false)?;
             let new = PasswordSource::new_password(new_password_file).read("new password", true)?;
             store.rotate(&name, &old, &new)?
         }
         KeysCommand::List => {
-            return output::print(
-                &KeyList {
-                    keys: store.list()?,
-                },
-                json,
-            );
+            return output::print(&KeyList { keys: store.list()? }, json);
         }
     };
     output::print(&info, json)
@@ -74,9 +62,6 @@ fn read_secret(env: Option<&str>) -> eyre::Result<Zeroizing<String>> {
         ));
     }
     let mut secret = Zeroizing::new(String::new());
-    std::io::stdin()
-        .take(MAX_SECRET_BYTES)
-        .read_to_string(&mut secret)
-        .wrap_err("reading the secret from stdin")?;
+    std::io::stdin().take(MAX_SECRET_BYTES).read_to_string(&mut secret).wrap_err("reading the secret from stdin")?;
     Ok(secret)
 }

@@ -12,11 +12,7 @@ pub(crate) trait Report: Serialize {
 
 /// Prints the result.
 pub(crate) fn print(report: &impl Report, json: bool) -> eyre::Result<()> {
-    let text = if json {
-        serde_json::to_string_pretty(report)?
-    } else {
-        report.text()
-    };
+    let text = if json { serde_json::to_string_pretty(report)? } else { report.text() };
     let mut out = std::io::stdout().lock();
     // A reader that left (`| head`) is no failure of ours.
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

@@ -31,10 +31,7 @@ fn run(cli: Cli) -> eyre::Result<()> {
     let quiet = "warn";
     let filter = node.as_ref().map_or(quiet, |c| &c.log);
     let filter = global.log.as_deref().unwrap_or(filter);
-    let format = global
-        .log_format
-        .or(node.as_ref().map(|c| c.log_format))
-        .unwrap_or_default();
+    let format = global.log_format.or(node.as_ref().map(|c| c.log_format)).unwrap_or_default();
     logging::init(filter, format).map_err(|e| eyre::eyre!(e))?;
 
     let json = global.json;
@@ -47,8 +44,5 @@ fn run(cli: Cli) -> eyre::Result<()> {
 }
 
 fn block_on(future: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }

@@ -9,7 +9,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::default_data_dir;
-use crate::{NodeError, keys::KeySource, logging::LogFormat};
+use crate::{NodeError, http::HttpConfig, keys::KeySource, logging::LogFormat};
 
 /// The largest configuration file that is read.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -25,12 +25,14 @@ pub struct NodeConfig {
     pub log_format: LogFormat,
     /// What is logged, in `tracing`'s filter syntax.
     pub log: String,
+    /// The rollup (name or chain id) that answers at `/`; empty: the first.
+    pub default_rollup: String,
     /// L1.
     pub l1: L1Config,
     /// PostgreSQL.
     pub database: DatabaseConfig,
     /// The public listener.
-    pub rpc: RpcConfig,
+    pub rpc: HttpConfig,
     /// The operator's listener.
     pub admin: AdminConfig,
     /// The keys the node signs with.
@@ -63,21 +65,7 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
 }
 
-/// The public JSON-RPC listener.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RpcConfig {
-    /// Address to listen on; port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// Origins a browser may call from; `*` for any.
-    pub cors_origins: Vec<String>,
-    /// Requests a second from one address before it is refused; 0: no limit.
-    pub requests_per_second: u32,
-    /// The rollup (name or address) that answers at `/`; empty: the first.
-    pub default_rollup: String,
-}
-
-/// The operator's listener: metrics stay public, commands need the token.
+/// The operator's listener: metrics, status and commands, all behind the token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
@@ -120,9 +108,10 @@ impl Default for NodeConfig {
             data_dir: default_data_dir(),
             log_format: LogFormat::Text,
             log: "info".into(),
+            default_rollup: String::new(),
             l1: L1Config::default(),
             database: DatabaseConfig::default(),
-            rpc: RpcConfig::default(),
+            rpc: HttpConfig::default(),
             admin: AdminConfig::default(),
             keys: KeysConfig::default(),
             limits: LimitsConfig::default(),
@@ -132,32 +121,13 @@ impl Default for NodeConfig {
 
 impl Default for L1Config {
     fn default() -> L1Config {
-        L1Config {
-            urls: vec!["http://127.0.0.1:8545".into()],
-            beacon_url: String::new(),
-            chain_id: 0,
-            factory: None,
-        }
-    }
-}
-
-impl Default for RpcConfig {
-    fn default() -> RpcConfig {
-        RpcConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8645)),
-            cors_origins: Vec::new(),
-            requests_per_second: 0,
-            default_rollup: String::new(),
-        }
+        L1Config { urls: vec!["http://127.0.0.1:8545".into()], beacon_url: String::new(), chain_id: 0, factory: None }
     }
 }
 
 impl Default for AdminConfig {
     fn default() -> AdminConfig {
-        AdminConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8646)),
-            token_file: "admin.token".into(),
-        }
+        AdminConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8646)), token_file: "admin.token".into() }
     }
 }
 
@@ -174,11 +144,7 @@ impl Default for KeysConfig {
 
 impl Default for LimitsConfig {
     fn default() -> LimitsConfig {
-        LimitsConfig {
-            max_rollups: 16,
-            max_unposted_seconds: 60,
-            shutdown_seconds: 20,
-        }
+        LimitsConfig { max_rollups: 16, max_unposted_seconds: 60, shutdown_seconds: 20 }
     }
 }
 
@@ -188,20 +154,12 @@ impl NodeConfig {
     /// # Errors
     /// If it is unreadable, too long, no TOML, has an unknown key or a senseless value.
     pub fn read(path: &Path) -> Result<NodeConfig, NodeError> {
-        let size = std::fs::metadata(path)
-            .map_err(NodeError::file(path))?
-            .len();
+        let size = std::fs::metadata(path).map_err(NodeError::file(path))?.len();
         if size > MAX_FILE_BYTES {
-            return Err(NodeError::Config {
-                path: path.into(),
-                reason: format!("file of {size} bytes"),
-            });
+            return Err(NodeError::Config { path: path.into(), reason: format!("file of {size} bytes") });
         }
         let text = std::fs::read_to_string(path).map_err(NodeError::file(path))?;
-        NodeConfig::parse(&text).map_err(|reason| NodeError::Config {
-            path: path.into(),
-            reason,
-        })
+        NodeConfig::parse(&text).map_err(|reason| NodeError::Config { path: path.into(), reason })
     }
 
     /// Parses and checks a file's text.
@@ -222,12 +180,7 @@ impl NodeConfig {
         if self.l1.urls.is_empty() {
             return Err("l1.urls: at least one is needed".into());
         }
-        for url in self
-            .l1
-            .urls
-            .iter()
-            .chain((!self.l1.beacon_url.is_empty()).then_some(&self.l1.beacon_url))
-        {
+        for url in self.l1.urls.iter().chain((!self.l1.beacon_url.is_empty()).then_some(&self.l1.beacon_url)) {
             let parsed = reqwest::Url::parse(url).map_err(|e| format!("l1: {url:?}: {e}"))?;
             if !matches!(parsed.scheme(), "http" | "https") {
                 return Err(format!("l1: {url:?}: not http or https"));
@@ -239,18 +192,14 @@ impl NodeConfig {
         }
         let admin = self.admin.listen;
         if !admin.ip().is_loopback() {
-            return Err(format!(
-                "admin.listen: {admin} is reachable from outside; bind loopback and tunnel to it"
-            ));
+            return Err(format!("admin.listen: {admin} is reachable from outside; bind loopback and tunnel to it"));
         }
         if self.rpc.listen == admin && admin.port() != 0 {
             return Err(format!("admin.listen: {admin} is rpc.listen too"));
         }
         for origin in &self.rpc.cors_origins {
             if origin != "*" && !origin.contains("://") {
-                return Err(format!(
-                    "rpc.cors_origins: {origin:?} is neither * nor scheme://host"
-                ));
+                return Err(format!("rpc.cors_origins: {origin:?} is neither * nor scheme://host"));
             }
         }
         if self.keys.sequencer == self.keys.receipts {
@@ -262,8 +211,7 @@ impl NodeConfig {
         if self.limits.max_rollups == 0 || self.limits.max_unposted_seconds == 0 {
             return Err("limits: max_rollups and max_unposted_seconds must not be 0".into());
         }
-        tracing_subscriber::EnvFilter::try_new(&self.log)
-            .map_err(|e| format!("log: {:?}: {e}", self.log))?;
+        tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|e| format!("log: {:?}: {e}", self.log))?;
         Ok(())
     }
 
@@ -301,6 +249,14 @@ mod tests {
         config.data_dir = NodeConfig::default().data_dir;
         let as_text = |c: &NodeConfig| toml::to_string(c).unwrap();
         assert_eq!(as_text(&config), as_text(&NodeConfig::default()));
+    }
+
+    #[test]
+    fn the_template_names_every_key() {
+        let every_key = toml::to_string(&NodeConfig::default()).unwrap();
+        for key in every_key.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            assert!(NodeConfig::template().contains(&format!("{key} = ")), "{key} is missing in default.toml");
+        }
     }
 
     #[test]

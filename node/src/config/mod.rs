@@ -4,6 +4,4 @@ mod data_dir;
 mod file;
 
 pub use data_dir::{DATA_DIR_ENV, default_data_dir};
-pub use file::{
-    AdminConfig, DatabaseConfig, KeysConfig, L1Config, LimitsConfig, NodeConfig, RpcConfig,
-};
+pub use file::{AdminConfig, DatabaseConfig, KeysConfig, L1Config, LimitsConfig, NodeConfig};

@@ -35,20 +35,14 @@ impl ProcessRecord {
     /// If it is not running.
     pub fn of(name: &str, pid: u32) -> io::Result<ProcessRecord> {
         let stat = Stat::read(pid)?;
-        Ok(ProcessRecord {
-            name: name.to_owned(),
-            pid,
-            started: stat.started,
-            boot: boot_id(),
-        })
+        Ok(ProcessRecord { name: name.to_owned(), pid, started: stat.started, boot: boot_id() })
     }
 
     /// Whether exactly this process still runs; one that has ended but was not yet
     /// reaped does not.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.boot == boot_id()
-            && Stat::read(self.pid).is_ok_and(|s| s.started == self.started && !s.ended)
+        self.boot == boot_id() && Stat::read(self.pid).is_ok_and(|s| s.started == self.started && !s.ended)
     }
 
     /// Asks it to stop with `signal`, and kills it when `grace` has passed. Returns
@@ -65,10 +59,7 @@ impl ProcessRecord {
             tracing::warn!(name = %self.name, pid = self.pid, "does not stop; killing it");
             self.signal(Signal::SIGKILL)?;
             if !self.wait(grace) {
-                return Err(io::Error::other(format!(
-                    "{} (pid {}) survives SIGKILL",
-                    self.name, self.pid
-                )));
+                return Err(io::Error::other(format!("{} (pid {}) survives SIGKILL", self.name, self.pid)));
             }
         }
         Ok(true)
@@ -103,8 +94,7 @@ struct Stat {
 impl Stat {
     fn read(pid: u32) -> io::Result<Stat> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        Stat::parse(&text)
-            .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
+        Stat::parse(&text).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is not understood")))
     }
 
     /// The program's name stands in parentheses and may hold anything, so fields are
@@ -113,17 +103,12 @@ impl Stat {
         let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
         let state = fields.next()?;
         let started = fields.nth(18)?.parse().ok()?;
-        Some(Stat {
-            started,
-            ended: matches!(state, "Z" | "X" | "x"),
-        })
+        Some(Stat { started, ended: matches!(state, "Z" | "X" | "x") })
     }
 }
 
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|s| s.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|s| s.trim().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -144,28 +129,14 @@ mod tests {
 
     #[test]
     fn stops_its_own_process_and_no_other() {
-        let mut child = Command::new("sleep")
-            .arg("600")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
         let record = ProcessRecord::of("sleep", child.id()).unwrap();
         assert!(record.is_alive());
-        let other = ProcessRecord {
-            started: record.started + 1,
-            ..record.clone()
-        };
+        let other = ProcessRecord { started: record.started + 1, ..record.clone() };
         assert!(!other.is_alive());
         assert!(!other.stop(Signal::SIGKILL, Duration::from_secs(1)).unwrap());
-        assert!(
-            record.is_alive(),
-            "a process with another start time was stopped"
-        );
-        assert!(
-            record
-                .stop(Signal::SIGTERM, Duration::from_secs(5))
-                .unwrap()
-        );
+        assert!(record.is_alive(), "a process with another start time was stopped");
+        assert!(record.stop(Signal::SIGTERM, Duration::from_secs(5)).unwrap());
         assert!(!record.is_alive());
         child.wait().unwrap();
     }

@@ -87,26 +87,15 @@ impl DevState {
         let path = data_dir.join(FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
                 return Ok(None);
             }
             Err(e) => return Err(NodeError::file(path)(e)),
         };
-        let bad = |reason: String| NodeError::Config {
-            path: path.clone(),
-            reason,
-        };
+        let bad = |reason: String| NodeError::Config { path: path.clone(), reason };
         let state: DevState = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
         if state.version != VERSION {
-            return Err(bad(format!(
-                "version {}, this program knows {VERSION}",
-                state.version
-            )));
+            return Err(bad(format!("version {}, this program knows {VERSION}", state.version)));
         }
         Ok(Some(state))
     }

@@ -44,7 +44,7 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8545)),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8645)),
             cors_origins: Vec::new(),
             max_body_bytes: 5 * 1024 * 1024,
             max_connections: 4_096,

@@ -27,14 +27,9 @@ const SECRETS: [&str; DEV_ACCOUNTS] = [
 /// If there is no such account.
 pub fn dev_key(index: usize) -> Result<PrivateKeySigner, NodeError> {
     let secret = SECRETS.get(index).ok_or_else(|| {
-        NodeError::key(
-            format!("dev:{index}"),
-            format!("there are {DEV_ACCOUNTS} development accounts"),
-        )
+        NodeError::key(format!("dev:{index}"), format!("there are {DEV_ACCOUNTS} development accounts"))
     })?;
-    secret
-        .parse()
-        .map_err(|e| NodeError::key(format!("dev:{index}"), e))
+    secret.parse().map_err(|e| NodeError::key(format!("dev:{index}"), e))
 }
 
 /// The hex form of a development key: it is public knowledge, so the stack may show it.
@@ -50,14 +45,8 @@ mod tests {
 
     #[test]
     fn gives_anvils_accounts() {
-        assert_eq!(
-            dev_key(0).map(|k| k.address()).ok(),
-            Some(address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"))
-        );
-        assert_eq!(
-            dev_key(9).map(|k| k.address()).ok(),
-            Some(address!("a0Ee7A142d267C1f36714E4a8F75612F20a79720"))
-        );
+        assert_eq!(dev_key(0).map(|k| k.address()).ok(), Some(address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266")));
+        assert_eq!(dev_key(9).map(|k| k.address()).ok(), Some(address!("a0Ee7A142d267C1f36714E4a8F75612F20a79720")));
         assert!(dev_key(DEV_ACCOUNTS).is_err());
     }
 }

@@ -20,10 +20,7 @@ impl FromStr for KeySource {
 
     fn from_str(text: &str) -> Result<KeySource, String> {
         if let Some(index) = text.strip_prefix("dev:") {
-            return index
-                .parse()
-                .map(KeySource::Dev)
-                .map_err(|_| format!("{index:?} is no account number"));
+            return index.parse().map(KeySource::Dev).map_err(|_| format!("{index:?} is no account number"));
         }
         if let Some(variable) = text.strip_prefix("env:") {
             return if variable.is_empty() {
@@ -38,10 +35,7 @@ impl FromStr for KeySource {
         let hex = text.strip_prefix("0x").unwrap_or(text);
         if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             // Not echoed: it is a secret, and now it is in the shell's history.
-            return Err(
-                "a secret on the command line; use env:VARIABLE, a keystore file or a key's name"
-                    .into(),
-            );
+            return Err("a secret on the command line; use env:VARIABLE, a keystore file or a key's name".into());
         }
         super::store::check_name(text)?;
         Ok(KeySource::Name(text.into()))
@@ -67,9 +61,7 @@ impl serde::Serialize for KeySource {
 
 impl<'de> serde::Deserialize<'de> for KeySource {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<KeySource, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -61,10 +61,8 @@ impl KeyStore {
     /// # Errors
     /// If it is no secret, the name is taken, or the file cannot be written.
     pub fn import(&self, name: &str, secret: &str, password: &str) -> Result<KeyInfo, NodeError> {
-        let signer: PrivateKeySigner = secret
-            .trim()
-            .parse()
-            .map_err(|_| NodeError::key(name, "not a private key of 64 hex digits"))?;
+        let signer: PrivateKeySigner =
+            secret.trim().parse().map_err(|_| NodeError::key(name, "not a private key of 64 hex digits"))?;
         self.write(name, &signer, password, false)
     }
 
@@ -92,19 +90,11 @@ impl KeyStore {
         for entry in entries {
             let path = entry.map_err(NodeError::file(&self.dir))?.path();
             if path.extension().is_some_and(|e| e == "json") {
-                let name = path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let address = read_file(&path, &name)?
                     .address
                     .ok_or_else(|| NodeError::key(&name, "the file does not say its address"))?;
-                keys.push(KeyInfo {
-                    name,
-                    address,
-                    path,
-                });
+                keys.push(KeyInfo { name, address, path });
             }
         }
         keys.sort_by(|a, b| a.name.cmp(&b.name));
@@ -124,29 +114,18 @@ impl KeyStore {
     ) -> Result<PrivateKeySigner, NodeError> {
         let name = source.to_string();
         match source {
-            KeySource::Dev(_) if !dev_chain => Err(NodeError::key(
-                name,
-                "known to everybody: only for the development chain",
-            )),
+            KeySource::Dev(_) if !dev_chain => {
+                Err(NodeError::key(name, "known to everybody: only for the development chain"))
+            }
             KeySource::Dev(index) => dev_key(*index),
             KeySource::Env(variable) => {
-                let secret =
-                    Zeroizing::new(std::env::var(variable).map_err(|e| NodeError::key(&name, e))?);
-                secret
-                    .trim()
-                    .parse()
-                    .map_err(|_| NodeError::key(name, "not a private key of 64 hex digits"))
+                let secret = Zeroizing::new(std::env::var(variable).map_err(|e| NodeError::key(&name, e))?);
+                secret.trim().parse().map_err(|_| NodeError::key(name, "not a private key of 64 hex digits"))
             }
-            KeySource::File(path) => decrypt(
-                path,
-                &name,
-                &password.read(&format!("password of {name}"), false)?,
-            ),
-            KeySource::Name(key) => decrypt(
-                &self.path(key)?,
-                &name,
-                &password.read(&format!("password of {name}"), false)?,
-            ),
+            KeySource::File(path) => decrypt(path, &name, &password.read(&format!("password of {name}"), false)?),
+            KeySource::Name(key) => {
+                decrypt(&self.path(key)?, &name, &password.read(&format!("password of {name}"), false)?)
+            }
         }
     }
 
@@ -163,35 +142,17 @@ impl KeyStore {
         replace: bool,
     ) -> Result<KeyInfo, NodeError> {
         let path = self.path(name)?;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(NodeError::file(&self.dir))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(NodeError::file(&self.dir))?;
         if !replace && path.exists() {
-            return Err(NodeError::key(
-                name,
-                format!("exists already: {}", path.display()),
-            ));
+            return Err(NodeError::key(name, format!("exists already: {}", path.display())));
         }
         // The library writes with the process's umask: into a directory nobody else enters.
-        let work = tempfile::Builder::new()
-            .prefix(".key")
-            .tempdir_in(&self.dir)
-            .map_err(NodeError::file(&self.dir))?;
+        let work = tempfile::Builder::new().prefix(".key").tempdir_in(&self.dir).map_err(NodeError::file(&self.dir))?;
         let secret = Zeroizing::new(signer.to_bytes().0);
-        PrivateKeySigner::encrypt_keystore(
-            work.path(),
-            &mut OsRng,
-            secret.as_slice(),
-            password,
-            Some("key"),
-        )
-        .map_err(|e| NodeError::key(name, e))?;
-        let text =
-            fs::read_to_string(work.path().join("key")).map_err(NodeError::file(work.path()))?;
-        let mut json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| NodeError::key(name, e))?;
+        PrivateKeySigner::encrypt_keystore(work.path(), &mut OsRng, secret.as_slice(), password, Some("key"))
+            .map_err(|e| NodeError::key(name, e))?;
+        let text = fs::read_to_string(work.path().join("key")).map_err(NodeError::file(work.path()))?;
+        let mut json: serde_json::Value = serde_json::from_str(&text).map_err(|e| NodeError::key(name, e))?;
         if let Some(object) = json.as_object_mut() {
             object.insert("address".into(), format!("{:x}", signer.address()).into());
         }
@@ -202,23 +163,15 @@ impl KeyStore {
             .mode(0o600)
             .open(&staged)
             .map_err(NodeError::file(&staged))?;
-        file.write_all(json.to_string().as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(NodeError::file(&staged))?;
+        file.write_all(json.to_string().as_bytes()).and_then(|()| file.sync_all()).map_err(NodeError::file(&staged))?;
         if replace {
             fs::rename(&staged, &path).map_err(NodeError::file(&path))?;
         } else {
             // A hard link refuses to overwrite, also when two processes race.
             fs::hard_link(&staged, &path).map_err(NodeError::file(&path))?;
         }
-        fs::File::open(&self.dir)
-            .and_then(|d| d.sync_all())
-            .map_err(NodeError::file(&self.dir))?;
-        Ok(KeyInfo {
-            name: name.to_owned(),
-            address: signer.address(),
-            path,
-        })
+        fs::File::open(&self.dir).and_then(|d| d.sync_all()).map_err(NodeError::file(&self.dir))?;
+        Ok(KeyInfo { name: name.to_owned(), address: signer.address(), path })
     }
 }
 
@@ -227,10 +180,7 @@ pub(crate) fn exposed_files(dir: &Path) -> Vec<(PathBuf, u32)> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .filter_map(|entry| exposed_file(&entry.path()))
-        .collect()
+    entries.flatten().filter_map(|entry| exposed_file(&entry.path())).collect()
 }
 
 /// The file and its mode, if others than its owner may touch it.
@@ -242,16 +192,10 @@ pub(crate) fn exposed_file(path: &Path) -> Option<(PathBuf, u32)> {
 /// Letters, digits, `-` and `_`: a name is also a file name.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let fits = (1..=MAX_NAME_BYTES).contains(&name.len());
-    if fits
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    {
+    if fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Ok(());
     }
-    Err(format!(
-        "{name:?} is no name: 1 to {MAX_NAME_BYTES} of a-z, A-Z, 0-9, - and _"
-    ))
+    Err(format!("{name:?} is no name: 1 to {MAX_NAME_BYTES} of a-z, A-Z, 0-9, - and _"))
 }
 
 /// The parts of a keystore file that are checked before the library sees it.
@@ -285,27 +229,18 @@ struct StoredKdf {
 fn read_file(path: &Path, name: &str) -> Result<StoredKey, NodeError> {
     let size = fs::metadata(path).map_err(NodeError::file(path))?.len();
     if size > MAX_FILE_BYTES {
-        return Err(NodeError::key(
-            name,
-            format!("keystore file of {size} bytes"),
-        ));
+        return Err(NodeError::key(name, format!("keystore file of {size} bytes")));
     }
     let text = fs::read_to_string(path).map_err(NodeError::file(path))?;
-    let key: StoredKey = serde_json::from_str(&text)
-        .map_err(|e| NodeError::key(name, format!("no keystore file: {e}")))?;
+    let key: StoredKey =
+        serde_json::from_str(&text).map_err(|e| NodeError::key(name, format!("no keystore file: {e}")))?;
     let crypto = &key.crypto;
     // The lengths the cipher assumes; a file that lies about them must not panic us.
-    if crypto.kdfparams.dklen != 32
-        || crypto.cipherparams.iv.len() != 32
-        || crypto.ciphertext.len() != 64
-    {
+    if crypto.kdfparams.dklen != 32 || crypto.cipherparams.iv.len() != 32 || crypto.ciphertext.len() != 64 {
         return Err(NodeError::key(name, "not a keystore of one 32-byte key"));
     }
     if crypto.kdfparams.n > MAX_SCRYPT_N || crypto.kdfparams.c > 10 * MAX_SCRYPT_N {
-        return Err(NodeError::key(
-            name,
-            format!("key derivation too dear (n {})", crypto.kdfparams.n),
-        ));
+        return Err(NodeError::key(name, format!("key derivation too dear (n {})", crypto.kdfparams.n)));
     }
     Ok(key)
 }
@@ -315,10 +250,9 @@ fn decrypt(path: &Path, name: &str, password: &str) -> Result<PrivateKeySigner, 
     let signer = PrivateKeySigner::decrypt_keystore(path, password)
         .map_err(|e| NodeError::key(name, format!("cannot be opened: {e}")))?;
     match stored.address {
-        Some(address) if address != signer.address() => Err(NodeError::key(
-            name,
-            format!("says it is {address}, but is {}", signer.address()),
-        )),
+        Some(address) if address != signer.address() => {
+            Err(NodeError::key(name, format!("says it is {address}, but is {}", signer.address())))
+        }
         _ => Ok(signer),
     }
 }
@@ -344,21 +278,12 @@ mod tests {
     fn keeps_a_key_for_its_owner_alone() {
         let (dir, store) = store();
         let made = store.create("poster", "first").unwrap();
-        assert_eq!(
-            fs::metadata(&made.path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&made.path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(exposed_files(&dir.path().join("keys")).is_empty());
         let source = KeySource::Name("poster".into());
-        let key = store
-            .load(&source, &file_password(dir.path(), "first"), false)
-            .unwrap();
+        let key = store.load(&source, &file_password(dir.path(), "first"), false).unwrap();
         assert_eq!(key.address(), made.address);
-        assert!(
-            store
-                .load(&source, &file_password(dir.path(), "second"), false)
-                .is_err()
-        );
+        assert!(store.load(&source, &file_password(dir.path(), "second"), false).is_err());
         assert!(store.create("poster", "first").is_err(), "a taken name");
         assert_eq!(store.list().unwrap().len(), 1);
     }
@@ -369,21 +294,10 @@ mod tests {
         let secret = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
         let made = store.import("organiser", secret, "old").unwrap();
         assert!(store.rotate("organiser", "wrong", "new").is_err());
-        assert_eq!(
-            store.rotate("organiser", "old", "new").unwrap().address,
-            made.address
-        );
+        assert_eq!(store.rotate("organiser", "old", "new").unwrap().address, made.address);
         let source = KeySource::Name("organiser".into());
-        assert!(
-            store
-                .load(&source, &file_password(dir.path(), "old"), false)
-                .is_err()
-        );
-        assert!(
-            store
-                .load(&source, &file_password(dir.path(), "new"), false)
-                .is_ok()
-        );
+        assert!(store.load(&source, &file_password(dir.path(), "old"), false).is_err());
+        assert!(store.load(&source, &file_password(dir.path(), "new"), false).is_ok());
         let text = fs::read_to_string(&made.path).unwrap();
         assert!(!text.contains(secret));
     }
@@ -401,37 +315,14 @@ mod tests {
         let (dir, store) = store();
         let made = store.create("k", "pw").unwrap();
         let good = fs::read_to_string(&made.path).unwrap();
-        for (from, to) in [
-            ("\"dklen\":32", "\"dklen\":3"),
-            ("\"n\":8192", "\"n\":4294967295"),
-            ("\"iv\":\"", "\"iv\":\"00"),
-        ] {
+        for (from, to) in
+            [("\"dklen\":32", "\"dklen\":3"), ("\"n\":8192", "\"n\":4294967295"), ("\"iv\":\"", "\"iv\":\"00")]
+        {
             assert!(good.contains(from));
             fs::write(&made.path, good.replace(from, to)).unwrap();
-            assert!(
-                store
-                    .load(
-                        &KeySource::Name("k".into()),
-                        &file_password(dir.path(), "pw"),
-                        false
-                    )
-                    .is_err(),
-                "{to}"
-            );
+            assert!(store.load(&KeySource::Name("k".into()), &file_password(dir.path(), "pw"), false).is_err(), "{to}");
         }
-        fs::write(
-            &made.path,
-            good.replace(&format!("{:x}", made.address), &"0".repeat(40)),
-        )
-        .unwrap();
-        assert!(
-            store
-                .load(
-                    &KeySource::Name("k".into()),
-                    &file_password(dir.path(), "pw"),
-                    false
-                )
-                .is_err()
-        );
+        fs::write(&made.path, good.replace(&format!("{:x}", made.address), &"0".repeat(40))).unwrap();
+        assert!(store.load(&KeySource::Name("k".into()), &file_password(dir.path(), "pw"), false).is_err());
     }
 }
