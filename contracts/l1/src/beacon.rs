@@ -9,7 +9,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    L1Error, L1Header, L1Options,
+    L1Error, L1Options,
     http::{Endpoints, fetch, name},
     sender::blocking,
 };
@@ -57,11 +57,11 @@ impl BeaconClient {
         Ok(Self { endpoints: Endpoints::new(urls, options)?, naming: Arc::default() })
     }
 
-    /// The blobs of a block with these versioned hashes, in this order. Every one is checked by
-    /// computing its commitment.
-    pub async fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Blob>, L1Error> {
+    /// The blobs with these versioned hashes, in this order, from the block of this number and
+    /// time. Every one is checked by computing its commitment.
+    pub async fn blobs(&self, number: u64, timestamp: u64, hashes: &[B256]) -> Result<Vec<Blob>, L1Error> {
         let Some(first) = hashes.first().copied() else { return Ok(Vec::new()) };
-        let id = self.block_id(header.number, header.timestamp).await?;
+        let id = self.block_id(number, timestamp).await?;
         let answer = self.endpoints.retry(|url| self.ask(url, id, hashes)).await;
         answer.map_err(|error| match error {
             L1Error::Http { status: 404, .. } => L1Error::BlobMissing(first),

@@ -52,7 +52,7 @@ async fn blobs_survive_a_restart_of_l1() {
     let header = anvil.client().head(BlockTag::Number(receipt.block_number.unwrap())).await.unwrap();
     assert_eq!(Some(header.hash()), receipt.block_hash);
     let hashes: Vec<_> = signed.blob_hashes.iter().rev().copied().collect();
-    let blobs = beacon(anvil.url()).blobs(&header, &hashes).await.unwrap();
+    let blobs = beacon(anvil.url()).blobs(header.number, header.timestamp, &hashes).await.unwrap();
     assert!(blobs == [blob(2), blob(1)], "in the order asked for");
     let transaction = anvil.client().transaction(signed.hash).await.unwrap();
     assert_eq!(
@@ -71,18 +71,18 @@ async fn a_wrong_or_missing_blob_is_refused() {
     let header = anvil.client().head(BlockTag::Latest).await.unwrap();
     let proxy = Proxy::start(anvil.url()).await;
     let client = beacon(&proxy.url);
-    assert!(client.blobs(&header, &hashes).await.unwrap() == [blob(3)]);
+    assert!(client.blobs(header.number, header.timestamp, &hashes).await.unwrap() == [blob(3)]);
     let unknown = alloy_primitives::B256::repeat_byte(1);
-    let error = client.blobs(&header, &[hashes[0], unknown]).await.unwrap_err();
+    let error = client.blobs(header.number, header.timestamp, &[hashes[0], unknown]).await.unwrap_err();
     assert!(matches!(error, L1Error::BlobMissing(hash) if hash == unknown) && error.is_temporary());
     proxy.set(Fault::Lie("", |answer| answer["data"][0] = json!(Blob::ZERO)));
-    assert!(matches!(client.blobs(&header, &hashes).await, Err(L1Error::BlobMissing(_))));
+    assert!(matches!(client.blobs(header.number, header.timestamp, &hashes).await, Err(L1Error::BlobMissing(_))));
     proxy.set(Fault::Lie("", |answer| answer["data"] = json!(["0x00"])));
-    assert!(matches!(client.blobs(&header, &hashes).await, Err(L1Error::Malformed { .. })));
+    assert!(matches!(client.blobs(header.number, header.timestamp, &hashes).await, Err(L1Error::Malformed { .. })));
     proxy.set(Fault::Status(404));
-    assert!(matches!(client.blobs(&header, &hashes).await, Err(L1Error::BlobMissing(_))));
+    assert!(matches!(client.blobs(header.number, header.timestamp, &hashes).await, Err(L1Error::BlobMissing(_))));
     proxy.set(Fault::Status(500));
-    assert!(matches!(client.blobs(&header, &hashes).await, Err(L1Error::Http { .. })));
+    assert!(matches!(client.blobs(header.number, header.timestamp, &hashes).await, Err(L1Error::Http { .. })));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Endpoints that fail and lie.
 
-use mayfly_l1::{BlockTag, L1Client, L1Error, TxIntent};
+use mayfly_l1::{BlockTag, L1Client, L1Error, LogSearch, TxIntent};
 use serde_json::{Value, json};
 
 use super::{
@@ -98,4 +98,28 @@ async fn lies_about_logs_and_transactions_are_refused() {
     assert_eq!(transaction.to(), Some(emitter));
     let unknown = alloy_primitives::B256::repeat_byte(1);
     assert!(matches!(client.transaction(unknown).await, Err(L1Error::NoTransaction(hash)) if hash == unknown));
+}
+
+#[tokio::test]
+async fn finds_the_newest_log_and_proves_it() {
+    let anvil = anvil().await;
+    let sender = sender(&anvil, 0).await;
+    let emitter = deploy(&sender, EMITTER).await;
+    for byte in [1, 2] {
+        sender.send_and_confirm(&TxIntent::call(emitter, vec![byte]), &quick()).await.unwrap();
+        anvil.mine(3, 1).await.unwrap();
+    }
+    let proxy = Proxy::start(anvil.url()).await;
+    let client = impatient(std::slice::from_ref(&proxy.url));
+    let topic = alloy_primitives::B256::with_last_byte(0x2a);
+    let to = client.head(BlockTag::Latest).await.unwrap().number;
+    let search = LogSearch { address: None, topics: vec![Some(topic)], from: 0, to };
+    let found = client.find_log(&search).await.unwrap().unwrap();
+    assert_eq!((found.log.data.data.as_ref(), found.header.number, found.log.address), (&[2][..], 6, emitter));
+    let older = client.find_log(&LogSearch { to: 5, ..search.clone() }).await.unwrap().unwrap();
+    assert_eq!(older.log.data.data.as_ref(), [1]);
+    let none = LogSearch { topics: vec![None, Some(topic)], ..search.clone() };
+    assert_eq!(client.find_log(&none).await.unwrap(), None);
+    proxy.set(Fault::Lie("eth_getLogs", |answer| answer["result"][0]["data"] = json!("0x09")));
+    assert!(matches!(client.find_log(&LogSearch { to: 5, ..search }).await, Err(L1Error::Inconsistent(_))));
 }
