@@ -1,0 +1,138 @@
+//! Blocks: what goes in, what comes out, and how a header is sealed.
+
+use crate::{ChainSpec, Receipt, RecoveredTx, receipt::receipts_root};
+use alloy_consensus::{
+    Header,
+    constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_WITHDRAWALS},
+};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
+use revm::primitives::hardfork::SpecId;
+use std::sync::Arc;
+
+/// The inputs of a block that its parent and transactions do not give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockAttributes {
+    /// Unix seconds.
+    pub timestamp: u64,
+    /// `mixHash`: the L1 origin's.
+    pub prev_randao: B256,
+    /// The L1 origin's, 0 where L1 has none.
+    pub parent_beacon_block_root: B256,
+    /// At most 32 bytes.
+    pub extra_data: Bytes,
+    /// The block's gas limit.
+    pub gas_limit: u64,
+    /// Who receives fees.
+    pub beneficiary: Address,
+}
+
+/// A block with everything that followed from it. Immutable; shared behind an `Arc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBlock {
+    /// The header.
+    pub header: Header,
+    /// Keccak of the header's RLP.
+    pub hash: B256,
+    /// Transactions in order.
+    pub transactions: Vec<Arc<RecoveredTx>>,
+    /// A receipt for each transaction.
+    pub receipts: Vec<Receipt>,
+    /// Global index of the first transaction: how many the chain held before this block.
+    pub first_index: u64,
+}
+
+impl SealedBlock {
+    /// Block number.
+    pub const fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    /// Unix seconds.
+    pub const fn timestamp(&self) -> u64 {
+        self.header.timestamp
+    }
+
+    /// Global index after the last transaction.
+    pub fn next_index(&self) -> u64 {
+        self.first_index + self.transactions.len() as u64
+    }
+
+    /// About how many bytes the block takes in memory.
+    pub fn size_bytes(&self) -> usize {
+        let txs: usize = self
+            .transactions
+            .iter()
+            .map(|tx| 400 + tx.tx.input().len())
+            .sum();
+        let logs = |r: &Receipt| {
+            r.logs
+                .iter()
+                .map(|l| 96 + 32 * l.topics().len() + l.data.data.len())
+                .sum::<usize>()
+        };
+        let receipts: usize = self
+            .receipts
+            .iter()
+            .map(|r| size_of::<Receipt>() + logs(r))
+            .sum();
+        size_of::<Self>() + txs + receipts
+    }
+}
+
+/// Position of a block's roots and totals: what execution adds to [`BlockAttributes`].
+pub(crate) struct HeaderParts<'a> {
+    pub(crate) spec: &'a ChainSpec,
+    pub(crate) number: u64,
+    pub(crate) parent_hash: B256,
+    pub(crate) base_fee: Option<u64>,
+    pub(crate) state_root: B256,
+    pub(crate) transactions: &'a [Arc<RecoveredTx>],
+    pub(crate) receipts: &'a [Receipt],
+}
+
+/// Builds and hashes the header of a block.
+pub(crate) fn seal_header(attributes: BlockAttributes, parts: HeaderParts<'_>) -> (Header, B256) {
+    let fork = parts.spec.spec_id(parts.number, attributes.timestamp);
+    let logs_bloom = parts
+        .receipts
+        .iter()
+        .fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom);
+    let from = |spec: SpecId| fork.is_enabled_in(spec);
+    let header = Header {
+        parent_hash: parts.parent_hash,
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: attributes.beneficiary,
+        state_root: parts.state_root,
+        transactions_root: transactions_root(parts.transactions),
+        receipts_root: receipts_root(parts.receipts),
+        logs_bloom,
+        difficulty: U256::ZERO,
+        number: parts.number,
+        gas_limit: attributes.gas_limit,
+        gas_used: parts
+            .receipts
+            .last()
+            .map_or(0, |receipt| receipt.cumulative_gas_used),
+        timestamp: attributes.timestamp,
+        extra_data: attributes.extra_data,
+        mix_hash: attributes.prev_randao,
+        nonce: B64::ZERO,
+        base_fee_per_gas: parts.base_fee,
+        withdrawals_root: from(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
+        blob_gas_used: from(SpecId::CANCUN).then_some(0),
+        excess_blob_gas: from(SpecId::CANCUN).then_some(0),
+        parent_beacon_block_root: from(SpecId::CANCUN)
+            .then_some(attributes.parent_beacon_block_root),
+        requests_hash: from(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
+        block_access_list_hash: None,
+        slot_number: None,
+    };
+    let hash = header.hash_slow();
+    (header, hash)
+}
+
+/// Root of the trie of transactions, in block order.
+pub fn transactions_root(transactions: &[Arc<RecoveredTx>]) -> B256 {
+    alloy_trie::root::ordered_trie_root_with_encoder(transactions, |tx, out| tx.tx.encode_into(out))
+}

@@ -1,0 +1,76 @@
+//! Building one block on the chain's head.
+
+use super::{Chain, source::HeadSource};
+use crate::{
+    BlockAttributes, EvmError, RecoveredTx, Refusal, SealedBlock, TxOutcome, execute::BlockRun,
+};
+use std::sync::Arc;
+
+/// The next block while transactions are added. Dropping it is [`Self::abort`].
+///
+/// Not `Send`: build a block on one thread.
+pub struct BlockBuilder<'a> {
+    chain: &'a mut Chain,
+    run: BlockRun<HeadSource>,
+}
+
+impl std::fmt::Debug for BlockBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockBuilder")
+            .field("number", &self.run.number())
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+impl<'a> BlockBuilder<'a> {
+    pub(super) const fn new(chain: &'a mut Chain, run: BlockRun<HeadSource>) -> Self {
+        Self { chain, run }
+    }
+
+    /// Executes a transaction or deposit at the block's end.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it cannot be included; nothing has changed then, and the block goes on.
+    pub fn execute(&mut self, tx: &Arc<RecoveredTx>) -> Result<TxOutcome, Refusal> {
+        self.run.execute(self.chain.fold(), tx)
+    }
+
+    /// Number of the block being built.
+    pub const fn number(&self) -> u64 {
+        self.run.number()
+    }
+
+    /// Gas used so far.
+    pub const fn gas_used(&self) -> u64 {
+        self.run.gas_used()
+    }
+
+    /// Gas left in the block.
+    pub const fn gas_left(&self) -> u64 {
+        self.run.gas_left()
+    }
+
+    /// Number of transactions so far.
+    pub const fn len(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Whether there is no transaction yet.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Computes the roots, makes the block the chain's head and hands it to the log. It is executed, not yet durable:
+    /// wait for [`Chain::on_durable`] or [`Chain::flush`] before answering anyone.
+    ///
+    /// # Errors
+    /// If the log has stopped; the chain is then of no further use.
+    pub fn seal(self) -> Result<Arc<SealedBlock>, EvmError> {
+        let finished = self.run.finish(self.chain.spec())?;
+        self.chain.seal(finished)
+    }
+
+    /// Forgets the block; the chain is as before [`Chain::begin`].
+    pub fn abort(self) {}
+}

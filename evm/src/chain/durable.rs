@@ -1,0 +1,179 @@
+//! The state that readers see: what every durable block left behind, and the last blocks themselves.
+
+use crate::{
+    EvmError, SealedBlock,
+    state::{Changes, Flat, HashRing},
+    trie::Direction,
+};
+use alloy_primitives::{B256, map::B256Map};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Recent blocks kept in memory where older ones can be read from the log, at most.
+pub(crate) const WINDOW_BLOCKS: usize = 1_024;
+/// Bytes of recent blocks kept in memory where older ones can be read from the log, about.
+pub(crate) const WINDOW_BYTES: usize = 24 << 20;
+/// Recent blocks kept by a chain that lives in memory only; it forgets older ones.
+pub(crate) const MEMORY_BLOCKS: usize = 1 << 16;
+
+/// A recent block with what it changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Recent {
+    pub(crate) block: Arc<SealedBlock>,
+    pub(crate) changes: Arc<Changes>,
+}
+
+impl Recent {
+    fn size_bytes(&self) -> usize {
+        self.block.size_bytes() + self.changes.size_bytes()
+    }
+}
+
+/// Flat state at the durable head, and the blocks up to it. Behind one lock, held for a look-up or a block.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    pub(crate) flat: Flat,
+    pub(crate) hashes: HashRing,
+    /// Consecutive blocks, the last of them the head; never empty.
+    window: VecDeque<Recent>,
+    window_bytes: usize,
+    by_hash: B256Map<u64>,
+    by_tx: B256Map<(u64, u32)>,
+    /// Blocks up to here are found through the index on disk and may leave the window. `None` in memory only.
+    indexed: Option<u64>,
+    /// Grows with every revert: a view of an older epoch is gone.
+    pub(crate) epoch: u64,
+}
+
+impl Durable {
+    /// Starts at a head whose state is given.
+    pub(crate) fn new(flat: Flat, hashes: HashRing, head: Recent, on_disk: bool) -> Self {
+        let indexed = on_disk.then_some(head.block.number());
+        let mut durable = Self {
+            flat,
+            hashes,
+            window: VecDeque::new(),
+            window_bytes: 0,
+            by_hash: B256Map::default(),
+            by_tx: B256Map::default(),
+            indexed,
+            epoch: 0,
+        };
+        durable.push(head);
+        durable
+    }
+
+    /// The newest block.
+    pub(crate) fn head(&self) -> &Arc<SealedBlock> {
+        &self
+            .window
+            .back()
+            .expect("the window holds at least the head")
+            .block
+    }
+
+    /// Takes the next block in.
+    pub(crate) fn append(&mut self, recent: Recent) {
+        self.flat.apply(&recent.changes, Direction::Forward);
+        self.hashes.push(recent.block.number(), recent.block.hash);
+        self.push(recent);
+        self.prune();
+    }
+
+    /// Takes the head off; `parent` is the head then. The hash ring must be set by the caller.
+    pub(crate) fn pop(&mut self, changes: &Changes, parent: &Recent) {
+        self.flat.apply(changes, Direction::Back);
+        if let Some(gone) = self.window.pop_back() {
+            self.forget(&gone);
+        }
+        if self.window.is_empty() {
+            self.push(parent.clone());
+        }
+    }
+
+    /// Blocks up to `number` are in the index on disk.
+    pub(crate) fn set_indexed(&mut self, number: u64) {
+        self.indexed = Some(number);
+        self.prune();
+    }
+
+    /// A block of the window.
+    pub(crate) fn recent(&self, number: u64) -> Option<&Recent> {
+        let index = number.checked_sub(self.first())?;
+        self.window.get(usize::try_from(index).ok()?)
+    }
+
+    /// Number of the first block of the window.
+    pub(crate) fn first(&self) -> u64 {
+        self.window
+            .front()
+            .map_or(0, |recent| recent.block.number())
+    }
+
+    /// Number of a block of the window.
+    pub(crate) fn number_of(&self, hash: &B256) -> Option<u64> {
+        self.by_hash.get(hash).copied()
+    }
+
+    /// Block and position of a transaction of the window.
+    pub(crate) fn location_of(&self, tx: &B256) -> Option<(u64, usize)> {
+        self.by_tx
+            .get(tx)
+            .map(|(block, index)| (*block, *index as usize))
+    }
+
+    fn push(&mut self, recent: Recent) {
+        let number = recent.block.number();
+        self.by_hash.insert(recent.block.hash, number);
+        for (index, tx) in recent.block.transactions.iter().enumerate() {
+            self.by_tx.insert(tx.hash(), (number, index as u32));
+        }
+        self.window_bytes += recent.size_bytes();
+        self.window.push_back(recent);
+    }
+
+    fn prune(&mut self) {
+        loop {
+            let too_many = match self.indexed {
+                None => self.window.len() > MEMORY_BLOCKS,
+                Some(indexed) => {
+                    let full =
+                        self.window.len() > WINDOW_BLOCKS || self.window_bytes > WINDOW_BYTES;
+                    full && self.window.len() > 1 && self.first() <= indexed
+                }
+            };
+            if !too_many {
+                return;
+            }
+            if let Some(gone) = self.window.pop_front() {
+                self.forget(&gone);
+            }
+        }
+    }
+
+    fn forget(&mut self, recent: &Recent) {
+        self.window_bytes -= recent.size_bytes();
+        let number = recent.block.number();
+        self.by_hash.remove(&recent.block.hash);
+        for tx in &recent.block.transactions {
+            let hash = tx.hash();
+            if self
+                .by_tx
+                .get(&hash)
+                .is_some_and(|(block, _)| *block == number)
+            {
+                self.by_tx.remove(&hash);
+            }
+        }
+    }
+}
+
+/// Appends without a log: for a chain in memory, and for replay.
+pub(crate) fn check_next(head: &SealedBlock, next: &SealedBlock) -> Result<(), EvmError> {
+    if next.header.parent_hash == head.hash && next.number() == head.number() + 1 {
+        return Ok(());
+    }
+    Err(EvmError::Corrupt {
+        what: "block order",
+        place: format!("block {}", next.number()),
+    })
+}

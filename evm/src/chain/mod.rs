@@ -1,0 +1,15 @@
+//! The chain: one writer, many readers.
+//!
+//! [`Chain`] builds, appends and reverts blocks. What it has sealed reaches readers once it is durable: until then the
+//! block's changes are a layer above the shared flat state, which only the writer sees.
+
+mod builder;
+mod durable;
+mod shared;
+mod source;
+mod writer;
+
+pub use builder::BlockBuilder;
+pub(crate) use durable::Durable;
+pub(crate) use shared::Shared;
+pub use writer::Chain;

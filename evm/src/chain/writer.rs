@@ -1,0 +1,334 @@
+//! The one writer.
+
+use super::{
+    BlockBuilder, Durable, Shared, durable::Recent, shared::OnDurable, source::HeadSource,
+};
+use crate::{
+    AccountInfo, BlockAttributes, ChainReader, ChainSpec, EvmError, Fold, Genesis, SealedBlock,
+    block::{HeaderParts, seal_header},
+    execute::{BlockRun, Finished, Parent},
+    receipt_tree::ReceiptTree,
+    state::{Changes, Flat, HashRing, StateSource},
+    trie::{Direction, StateTrie},
+};
+use alloy_primitives::{Address, B256, U256, map::AddressSet};
+use std::{collections::VecDeque, path::Path, sync::Arc};
+
+/// A chain, held by the one who extends it. [`ChainReader`]s see it through [`Chain::reader`].
+pub struct Chain {
+    shared: Arc<Shared>,
+    head: Arc<SealedBlock>,
+    /// Sealed blocks that may not be durable yet, oldest first.
+    pending: VecDeque<Recent>,
+    hashes: Arc<HashRing>,
+    fold: Fold,
+    receipts: ReceiptTree,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain")
+            .field("head", &self.head.number())
+            .field("hash", &self.head.hash)
+            .finish()
+    }
+}
+
+impl Chain {
+    /// A new chain from its genesis; without a directory it lives in memory only.
+    ///
+    /// # Errors
+    /// If the genesis is invalid, or the directory already holds a chain, is in use or cannot be written.
+    pub fn create(
+        dir: Option<&Path>,
+        spec: ChainSpec,
+        genesis: &Genesis,
+    ) -> Result<Self, EvmError> {
+        let changes = genesis.changes()?;
+        let mut trie = StateTrie::default();
+        trie.apply(&changes, Direction::Forward);
+        let block = Arc::new(genesis.block(&spec, trie.root()));
+        let mut flat = Flat::default();
+        flat.apply(&changes, Direction::Forward);
+        let mut hashes = HashRing::default();
+        hashes.push(0, block.hash);
+        let recent = Recent {
+            block: block.clone(),
+            changes: Arc::new(changes),
+        };
+        if let Some(dir) = dir {
+            return Err(EvmError::NoChain(dir.to_path_buf()));
+        }
+        let durable = Durable::new(flat, hashes.clone(), recent, false);
+        Ok(Self {
+            shared: Arc::new(Shared::new(spec, durable, trie)),
+            head: block,
+            pending: VecDeque::new(),
+            hashes: Arc::new(hashes),
+            fold: Fold::default(),
+            receipts: ReceiptTree::default(),
+        })
+    }
+
+    /// The chain's rules.
+    pub fn spec(&self) -> &ChainSpec {
+        &self.shared.spec
+    }
+
+    /// The executed head; it may not be durable yet.
+    pub const fn head(&self) -> &Arc<SealedBlock> {
+        &self.head
+    }
+
+    /// State root at the executed head.
+    pub fn state_root(&self) -> B256 {
+        self.head.header.state_root
+    }
+
+    /// Root of the tree of all receipts up to the executed head.
+    pub fn receipt_root(&self) -> B256 {
+        self.receipts.root()
+    }
+
+    /// The tree of all receipts up to the executed head.
+    pub const fn receipt_tree(&self) -> &ReceiptTree {
+        &self.receipts
+    }
+
+    /// Token balances at the executed head.
+    pub const fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// An account at the executed head.
+    pub fn account(&self, address: &Address) -> Option<AccountInfo> {
+        self.source()
+            .account(address)
+            .expect("the executed head is in memory")
+    }
+
+    /// A storage slot at the executed head.
+    pub fn storage(&self, address: &Address, slot: &U256) -> U256 {
+        self.source()
+            .slot(address, slot)
+            .expect("the executed head is in memory")
+    }
+
+    /// Code at the executed head; empty where there is none.
+    pub fn code(&self, address: &Address) -> alloy_primitives::Bytes {
+        let hash = self
+            .account(address)
+            .filter(AccountInfo::has_code)
+            .map(|info| info.code_hash);
+        hash.and_then(|hash| self.source().code(&hash).ok())
+            .map(|code| code.original_bytes())
+            .unwrap_or_default()
+    }
+
+    /// Every account at the executed head, in no order.
+    pub fn for_each_account(&self, mut visit: impl FnMut(Address, &AccountInfo)) {
+        let source = self.source();
+        let mut seen = AddressSet::default();
+        for change in source.layers.iter().rev().flat_map(|layer| &layer.accounts) {
+            if seen.insert(change.address)
+                && let Some(info) = &change.new
+            {
+                visit(change.address, info);
+            }
+        }
+        for (address, info) in &self.shared.durable.read().flat.accounts {
+            if !seen.contains(address) {
+                visit(*address, info);
+            }
+        }
+    }
+
+    /// Starts the next block: checks its attributes and runs the system calls.
+    ///
+    /// # Errors
+    /// [`EvmError::Attributes`] if they break a header rule; [`EvmError::LogStopped`].
+    pub fn begin(&mut self, attributes: BlockAttributes) -> Result<BlockBuilder<'_>, EvmError> {
+        self.shared.check()?;
+        self.drop_durable_layers();
+        let head = self.head.clone();
+        let parent = Parent {
+            header: &head.header,
+            hash: head.hash,
+            next_index: head.next_index(),
+        };
+        let tree = self.receipts.clone();
+        let run = BlockRun::begin(&self.shared.spec, parent, attributes, self.source(), tree)?;
+        Ok(BlockBuilder::new(self, run))
+    }
+
+    /// Undoes every block above `number`, durably; returns them oldest first. Blocks until done.
+    ///
+    /// # Errors
+    /// [`EvmError::NoSuchBlock`] above the head, or below what a chain in memory remembers.
+    pub fn revert_to(&mut self, number: u64) -> Result<Vec<Arc<SealedBlock>>, EvmError> {
+        if number > self.head.number() {
+            return Err(EvmError::NoSuchBlock(number));
+        }
+        self.flush()?;
+        self.pending.clear();
+        if self.shared.durable.read().recent(number).is_none() {
+            return Err(EvmError::NoSuchBlock(number));
+        }
+        let mut removed = Vec::new();
+        while self.head.number() > number {
+            removed.push(self.pop()?);
+        }
+        removed.reverse();
+        self.load_hashes()?;
+        Ok(removed)
+    }
+
+    /// Blocks until everything sealed is durable.
+    ///
+    /// # Errors
+    /// [`EvmError::LogStopped`] if it never will be.
+    pub fn flush(&self) -> Result<(), EvmError> {
+        self.shared.wait_durable(self.head.number())
+    }
+
+    /// A handle for readers; they see durable blocks only.
+    pub fn reader(&self) -> ChainReader {
+        ChainReader::new(self.shared.clone())
+    }
+
+    /// Asks to be told of every block that becomes durable, in order. Called on the thread that made it so: send it
+    /// elsewhere, do not work or wait.
+    pub fn on_durable(&self, told: OnDurable) {
+        self.shared.tell(told);
+    }
+
+    /// Makes an executed block the head.
+    pub(super) fn seal(&mut self, finished: Finished) -> Result<Arc<SealedBlock>, EvmError> {
+        self.shared.check()?;
+        let Finished {
+            attributes,
+            number,
+            parent_hash,
+            first_index,
+            base_fee,
+            transactions,
+            receipts,
+            changes,
+        } = finished;
+        let mut tries = self.shared.trie.lock();
+        tries.state.apply(&changes, Direction::Forward);
+        let state_root = tries.state.root();
+        let parts = HeaderParts {
+            spec: &self.shared.spec,
+            number,
+            parent_hash,
+            base_fee,
+            state_root,
+            transactions: &transactions,
+            receipts: &receipts,
+        };
+        let (header, hash) = seal_header(attributes, parts);
+        let block = Arc::new(SealedBlock {
+            header,
+            hash,
+            transactions,
+            receipts,
+            first_index,
+        });
+        tries.block = block.clone();
+        drop(tries);
+        self.fold
+            .apply(&changes.fold, &changes.inconsistent, Direction::Forward);
+        self.receipts.apply(&changes.receipts, Direction::Forward);
+        Arc::make_mut(&mut self.hashes).push(number, hash);
+        self.head = block.clone();
+        self.append(Recent {
+            block: block.clone(),
+            changes: Arc::new(changes),
+        })?;
+        Ok(block)
+    }
+
+    fn append(&mut self, recent: Recent) -> Result<(), EvmError> {
+        self.shared.publish(recent);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Arc<SealedBlock>, EvmError> {
+        let number = self.head.number();
+        let recent = self.recent(number)?;
+        let parent = self.recent(number - 1)?;
+        let mut tries = self.shared.trie.lock();
+        tries.state.apply(&recent.changes, Direction::Back);
+        tries.block = parent.block.clone();
+        let root = tries.state.root();
+        drop(tries);
+        self.fold.apply(
+            &recent.changes.fold,
+            &recent.changes.inconsistent,
+            Direction::Back,
+        );
+        self.receipts
+            .apply(&recent.changes.receipts, Direction::Back);
+        let mut durable = self.shared.durable.write();
+        durable.epoch += 1;
+        durable.pop(&recent.changes, &parent);
+        drop(durable);
+        self.shared.set_progress(number - 1);
+        let header = parent.block.header.state_root;
+        self.head = parent.block;
+        if root != header {
+            return Err(EvmError::RootMismatch {
+                number: number - 1,
+                computed: root,
+                header,
+            });
+        }
+        Ok(recent.block)
+    }
+
+    fn recent(&self, number: u64) -> Result<Recent, EvmError> {
+        self.shared
+            .durable
+            .read()
+            .recent(number)
+            .cloned()
+            .ok_or(EvmError::NoSuchBlock(number))
+    }
+
+    /// Fills the hash ring for the head.
+    fn load_hashes(&mut self) -> Result<(), EvmError> {
+        let head = self.head.number();
+        let mut ring = HashRing::default();
+        for number in HashRing::first(head)..=head {
+            ring.push(number, self.recent(number)?.block.hash);
+        }
+        self.shared.durable.write().hashes = ring.clone();
+        self.hashes = Arc::new(ring);
+        Ok(())
+    }
+
+    fn source(&self) -> HeadSource {
+        let layers: Vec<Arc<Changes>> = self
+            .pending
+            .iter()
+            .map(|recent| recent.changes.clone())
+            .collect();
+        HeadSource {
+            shared: self.shared.clone(),
+            layers,
+            hashes: self.hashes.clone(),
+        }
+    }
+
+    fn drop_durable_layers(&mut self) {
+        let durable = self.shared.head().number();
+        while self
+            .pending
+            .front()
+            .is_some_and(|recent| recent.block.number() <= durable)
+        {
+            self.pending.pop_front();
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! One block from its first system call to its changes.
+
+use super::{TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, tx_env};
+use crate::{
+    BlockAttributes, ChainSpec, EvmError, Receipt, RecoveredTx, Refusal,
+    fold::{Fold, FoldDelta},
+    receipt::logs_hash,
+    receipt_tree::{ReceiptTree, receipt_leaf},
+    spec::SystemInput,
+    state::{Changes, Overlay, StateSource},
+};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes, Log};
+use revm::{
+    ExecuteEvm, MainnetEvm, SystemCallEvm,
+    context::{BlockEnv, CfgEnv, Context, Journal, TxEnv, result::ExecutionResult},
+    state::EvmState,
+};
+use std::sync::Arc;
+
+/// revm over one of our overlays.
+pub(crate) type Evm<S> =
+    MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>>;
+
+/// What a block needs to know of its parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) hash: B256,
+    /// Transactions in the chain up to and including the parent.
+    pub(crate) next_index: u64,
+}
+
+/// A block while it executes.
+pub(crate) struct BlockRun<S: StateSource> {
+    pub(super) evm: Evm<S>,
+    pub(super) attributes: BlockAttributes,
+    number: u64,
+    parent_hash: B256,
+    first_index: u64,
+    base_fee: Option<u64>,
+    types: Vec<u8>,
+    transactions: Vec<Arc<RecoveredTx>>,
+    receipts: Vec<Receipt>,
+    gas_used: u64,
+    fold: FoldDelta,
+    old_tree: ReceiptTree,
+    tree: ReceiptTree,
+}
+
+/// A block whose transactions are all executed.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) attributes: BlockAttributes,
+    pub(crate) number: u64,
+    pub(crate) parent_hash: B256,
+    pub(crate) first_index: u64,
+    pub(crate) base_fee: Option<u64>,
+    pub(crate) transactions: Vec<Arc<RecoveredTx>>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) changes: Changes,
+}
+
+/// What running a transaction or deposit gave, before it is a receipt.
+pub(super) struct Executed {
+    success: bool,
+    gas_used: u64,
+    logs: Vec<Log>,
+    output: Bytes,
+    created: Option<Address>,
+}
+
+impl Executed {
+    /// Nothing ran.
+    pub(super) const fn plain(success: bool, gas_used: u64) -> Self {
+        Self {
+            success,
+            gas_used,
+            logs: Vec::new(),
+            output: Bytes::new(),
+            created: None,
+        }
+    }
+
+    pub(super) fn from_result(result: ExecutionResult) -> Self {
+        let gas_used = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { logs, output, .. } => {
+                let created = output.address().copied();
+                let output = if created.is_some() {
+                    Bytes::new()
+                } else {
+                    output.into_data()
+                };
+                Self {
+                    success: true,
+                    gas_used,
+                    logs,
+                    output,
+                    created,
+                }
+            }
+            ExecutionResult::Revert { output, .. } => Self {
+                success: false,
+                gas_used,
+                logs: Vec::new(),
+                output,
+                created: None,
+            },
+            ExecutionResult::Halt { .. } => Self::plain(false, gas_used),
+        }
+    }
+}
+
+impl<S: StateSource> BlockRun<S> {
+    /// Checks the attributes against the header rules and runs the system calls.
+    pub(crate) fn begin(
+        spec: &ChainSpec,
+        parent: Parent<'_>,
+        attributes: BlockAttributes,
+        source: S,
+        tree: ReceiptTree,
+    ) -> Result<Self, EvmError> {
+        check(spec, parent.header, &attributes)?;
+        let number = parent.header.number + 1;
+        let fork = spec.spec_id(number, attributes.timestamp);
+        let base_fee = spec.next_base_fee(parent.header, fork);
+        let env = block_env(&attributes, number, base_fee, fork);
+        let mut run = Self {
+            evm: build_evm(Overlay::new(source), cfg_env(spec, fork), env),
+            number,
+            parent_hash: parent.hash,
+            first_index: parent.next_index,
+            base_fee,
+            types: spec.transaction_types.clone(),
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            gas_used: 0,
+            fold: FoldDelta::default(),
+            old_tree: tree.clone(),
+            tree,
+            attributes,
+        };
+        run.system_calls(spec)?;
+        Ok(run)
+    }
+
+    /// Executes a transaction or deposit. On a refusal nothing has changed.
+    pub(crate) fn execute(
+        &mut self,
+        fold: &Fold,
+        tx: &Arc<RecoveredTx>,
+    ) -> Result<TxOutcome, Refusal> {
+        let ty = tx.tx.ty();
+        if !self.types.contains(&ty) {
+            return Err(Refusal::Unsupported(ty));
+        }
+        let limit = tx.tx.gas_limit();
+        if limit > self.attributes.gas_limit {
+            return Err(Refusal::GasLimitTooHigh {
+                limit,
+                max: self.attributes.gas_limit,
+            });
+        }
+        if limit > self.gas_left() {
+            return Err(Refusal::BlockGas {
+                limit,
+                left: self.gas_left(),
+            });
+        }
+        let (executed, nonce, deposit_nonce) = match tx.tx.as_deposit() {
+            Some(deposit) => {
+                let (executed, nonce) = self.execute_deposit(deposit)?;
+                (executed, nonce, Some(nonce))
+            }
+            None => (self.execute_signed(tx)?, tx.tx.nonce(), None),
+        };
+        let created = tx.tx.kind().is_create().then(|| tx.sender.create(nonce));
+        let outcome = self.outcome(tx, executed, created, deposit_nonce);
+        self.count(fold, &outcome.receipt);
+        self.transactions.push(tx.clone());
+        self.receipts.push(outcome.receipt.clone());
+        Ok(outcome)
+    }
+
+    pub(crate) const fn gas_used(&self) -> u64 {
+        self.gas_used
+    }
+
+    pub(crate) const fn gas_left(&self) -> u64 {
+        self.attributes.gas_limit - self.gas_used
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn overlay(&mut self) -> &mut Overlay<S> {
+        &mut self.evm.ctx.journaled_state.database
+    }
+
+    pub(super) fn commit(&mut self, state: EvmState) -> Result<(), Refusal> {
+        self.overlay().commit(state).map_err(fatal)
+    }
+
+    /// Pays the block reward and collects the changes.
+    pub(crate) fn finish(mut self, spec: &ChainSpec) -> Result<Finished, EvmError> {
+        let evm_error = |err: crate::state::StateError| EvmError::Evm(err.to_string());
+        let reward = spec.block_reward(self.number, self.attributes.timestamp);
+        if !reward.is_zero() {
+            let beneficiary = self.attributes.beneficiary;
+            let mut account = self
+                .overlay()
+                .account(&beneficiary)
+                .map_err(evm_error)?
+                .unwrap_or_default();
+            account.balance = account.balance.saturating_add(reward);
+            self.overlay()
+                .set_account(&beneficiary, account)
+                .map_err(evm_error)?;
+        }
+        let mut changes = self
+            .evm
+            .ctx
+            .journaled_state
+            .database
+            .into_changes()
+            .map_err(evm_error)?;
+        (changes.fold, changes.inconsistent) = self.fold.into_changes();
+        changes.receipts = self.old_tree.change_to(&self.tree);
+        Ok(Finished {
+            attributes: self.attributes,
+            number: self.number,
+            parent_hash: self.parent_hash,
+            first_index: self.first_index,
+            base_fee: self.base_fee,
+            transactions: self.transactions,
+            receipts: self.receipts,
+            changes,
+        })
+    }
+
+    fn execute_signed(&mut self, tx: &RecoveredTx) -> Result<Executed, Refusal> {
+        match self.evm.transact_one(tx_env(tx)) {
+            Ok(result) => {
+                let state = self.evm.finalize();
+                self.commit(state)?;
+                Ok(Executed::from_result(result))
+            }
+            Err(err) => {
+                drop(self.evm.finalize());
+                let ctx = &self.evm.ctx;
+                Err(from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg))
+            }
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        tx: &RecoveredTx,
+        executed: Executed,
+        created: Option<Address>,
+        deposit_nonce: Option<u64>,
+    ) -> TxOutcome {
+        let Executed {
+            success,
+            gas_used,
+            logs,
+            output,
+            created: contract_address,
+        } = executed;
+        self.gas_used += gas_used;
+        let receipt = Receipt {
+            tx_hash: tx.hash(),
+            ty: tx.tx.ty(),
+            status: success,
+            cumulative_gas_used: self.gas_used,
+            gas_used,
+            bloom: logs.iter().collect(),
+            logs_hash: logs_hash(&logs),
+            logs,
+            contract_address: created,
+            deposit_nonce,
+        };
+        TxOutcome {
+            receipt,
+            contract_address,
+            output,
+        }
+    }
+
+    /// Takes a receipt into the fold and the receipt tree.
+    fn count(&mut self, fold: &Fold, receipt: &Receipt) {
+        let overlay = &self.evm.ctx.journaled_state.database;
+        for log in &receipt.logs {
+            self.fold
+                .count(fold, log, || overlay.known_code_hash(&log.address));
+        }
+        let index = self.transactions.len() as u64;
+        self.tree.push(receipt_leaf(
+            self.first_index + index,
+            self.number,
+            index,
+            receipt,
+        ));
+    }
+
+    fn system_calls(&mut self, spec: &ChainSpec) -> Result<(), EvmError> {
+        for call in &spec.system_calls {
+            if !call.from.active(self.number, self.attributes.timestamp) {
+                continue;
+            }
+            let input = match call.input {
+                SystemInput::ParentHash => self.parent_hash,
+                SystemInput::ParentBeaconRoot => self.attributes.parent_beacon_block_root,
+            };
+            let evm_error = |err: &dyn std::fmt::Display| EvmError::Evm(err.to_string());
+            let result = self
+                .evm
+                .system_call_one(call.to, Bytes::copy_from_slice(input.as_slice()));
+            let state = self.evm.finalize();
+            result.map_err(|err| evm_error(&err))?;
+            self.overlay()
+                .commit(state)
+                .map_err(|err| evm_error(&err))?;
+        }
+        Ok(())
+    }
+}
+
+fn check(spec: &ChainSpec, parent: &Header, attributes: &BlockAttributes) -> Result<(), EvmError> {
+    let BlockAttributes {
+        timestamp,
+        gas_limit,
+        extra_data,
+        ..
+    } = attributes;
+    let refuse = |why: String| Err(EvmError::Attributes(why));
+    if *timestamp < parent.timestamp
+        || (*timestamp == parent.timestamp && !spec.header.equal_timestamps)
+    {
+        return refuse(format!(
+            "timestamp {timestamp} after a parent at {}",
+            parent.timestamp
+        ));
+    }
+    if extra_data.len() > spec.header.max_extra_data_bytes {
+        return refuse(format!(
+            "extra data of {} bytes exceeds {}",
+            extra_data.len(),
+            spec.header.max_extra_data_bytes
+        ));
+    }
+    if *gas_limit == 0 || *gas_limit > i64::MAX as u64 {
+        return refuse(format!("gas limit {gas_limit}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The EVM's environment.
+
+use super::Evm;
+use crate::{BlockAttributes, ChainSpec, RecoveredTx, state::Overlay, state::StateSource};
+use alloy_primitives::U256;
+use revm::{
+    Context, MainBuilder,
+    context::{BlockEnv, CfgEnv, TxEnv},
+    context_interface::{block::BlobExcessGasAndPrice, either::Either},
+    primitives::hardfork::SpecId,
+};
+
+/// Configuration of the EVM under a fork.
+pub(crate) fn cfg_env(spec: &ChainSpec, fork: SpecId) -> CfgEnv {
+    CfgEnv::new_with_spec(fork).with_chain_id(spec.chain_id)
+}
+
+/// The block as the EVM sees it.
+pub(crate) fn block_env(
+    attributes: &BlockAttributes,
+    number: u64,
+    base_fee: Option<u64>,
+    fork: SpecId,
+) -> BlockEnv {
+    BlockEnv {
+        number: U256::from(number),
+        beneficiary: attributes.beneficiary,
+        timestamp: U256::from(attributes.timestamp),
+        gas_limit: attributes.gas_limit,
+        basefee: base_fee.unwrap_or_default(),
+        difficulty: U256::ZERO,
+        prevrandao: Some(attributes.prev_randao),
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new_with_spec(0, fork)),
+        slot_num: 0,
+    }
+}
+
+/// An EVM over an overlay.
+pub(crate) fn build_evm<S: StateSource>(
+    overlay: Overlay<S>,
+    cfg: CfgEnv,
+    block: BlockEnv,
+) -> Evm<S> {
+    Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, cfg.spec)
+        .with_cfg(cfg)
+        .with_block(block)
+        .build_mainnet()
+}
+
+/// A transaction as the EVM sees it.
+pub(crate) fn tx_env(tx: &RecoveredTx) -> TxEnv {
+    let RecoveredTx { tx, sender } = tx;
+    let authorizations = tx.authorization_list().unwrap_or_default();
+    TxEnv {
+        tx_type: tx.ty(),
+        caller: *sender,
+        gas_limit: tx.gas_limit(),
+        gas_price: tx.max_fee_per_gas(),
+        kind: tx.kind(),
+        value: tx.value(),
+        data: tx.input().clone(),
+        nonce: tx.nonce(),
+        chain_id: tx.chain_id(),
+        access_list: tx.access_list().cloned().unwrap_or_default(),
+        gas_priority_fee: tx.max_priority_fee_per_gas(),
+        blob_hashes: Vec::new(),
+        max_fee_per_blob_gas: 0,
+        authorization_list: authorizations.iter().cloned().map(Either::Left).collect(),
+    }
+}

@@ -1,0 +1,16 @@
+//! Block execution over any state that can be read. Pure: no threads, clocks or files.
+//!
+//! [`BlockRun`] runs a block's system calls, transactions and deposits on revm and hands back what they changed. There
+//! is one path for every chain: whatever differs stands in [`crate::ChainSpec`].
+
+mod block;
+mod deposit;
+mod env;
+mod outcome;
+mod refusal;
+
+pub(crate) use block::{BlockRun, Evm, Finished, Parent};
+pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
+pub use outcome::TxOutcome;
+pub use refusal::Refusal;
+pub(crate) use refusal::from_evm;

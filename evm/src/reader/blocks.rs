@@ -1,0 +1,119 @@
+//! Blocks, transactions and accounts by key.
+
+use super::StateView;
+use crate::{AccountInfo, ChainSpec, EvmError, SealedBlock, chain::Shared};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use std::sync::Arc;
+
+/// A durable view of a chain; cheap to clone.
+#[derive(Clone)]
+pub struct ChainReader {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for ChainReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainReader")
+            .field("head", &self.head().number())
+            .finish()
+    }
+}
+
+impl ChainReader {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The chain's rules.
+    pub fn spec(&self) -> &ChainSpec {
+        &self.shared.spec
+    }
+
+    /// The durable head.
+    pub fn head(&self) -> Arc<SealedBlock> {
+        self.shared.head()
+    }
+
+    /// A block; `None` above the head.
+    ///
+    /// # Errors
+    /// If it is stored but cannot be read.
+    pub fn block_by_number(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, EvmError> {
+        Ok(self
+            .shared
+            .durable
+            .read()
+            .recent(number)
+            .map(|recent| recent.block.clone()))
+    }
+
+    /// A block of the chain; `None` for a hash that is not (or no longer) in it.
+    ///
+    /// # Errors
+    /// If it is stored but cannot be read.
+    pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<SealedBlock>>, EvmError> {
+        let number = self.shared.durable.read().number_of(hash);
+        let block = number
+            .map(|number| self.block_by_number(number))
+            .transpose()?
+            .flatten();
+        Ok(block.filter(|block| block.hash == *hash))
+    }
+
+    /// Block and position of a transaction.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn tx_location(&self, hash: &B256) -> Result<Option<(u64, usize)>, EvmError> {
+        Ok(self.shared.durable.read().location_of(hash))
+    }
+
+    /// An account at the durable head.
+    pub fn account(&self, address: &Address) -> Option<AccountInfo> {
+        self.shared
+            .durable
+            .read()
+            .flat
+            .accounts
+            .get(address)
+            .copied()
+    }
+
+    /// A storage slot at the durable head.
+    pub fn storage(&self, address: &Address, slot: &U256) -> U256 {
+        self.shared.durable.read().flat.slot(address, slot)
+    }
+
+    /// Code at the durable head; empty where there is none.
+    pub fn code(&self, address: &Address) -> Bytes {
+        let durable = self.shared.durable.read();
+        let hash = durable
+            .flat
+            .accounts
+            .get(address)
+            .filter(|info| info.has_code())
+            .map(|info| info.code_hash);
+        let code = hash.and_then(|hash| durable.flat.codes.get(&hash));
+        code.map(|code| code.original_bytes()).unwrap_or_default()
+    }
+
+    /// The state after a recent block.
+    ///
+    /// # Errors
+    /// [`EvmError::NoSuchBlock`] above the head, [`EvmError::StateUnavailable`] too far below it.
+    pub fn at(&self, number: u64) -> Result<StateView, EvmError> {
+        StateView::new(self.shared.clone(), number)
+    }
+
+    /// The state at the durable head.
+    pub fn latest(&self) -> StateView {
+        StateView::latest(self.shared.clone())
+    }
+
+    /// Every account at the durable head, in no order. The state stands still meanwhile: be quick.
+    pub fn for_each_account(&self, mut visit: impl FnMut(Address, &AccountInfo)) {
+        for (address, info) in &self.shared.durable.read().flat.accounts {
+            visit(*address, info);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What a chain's rules are, as data.
+//!
+//! The executor reads everything that may differ between chains from here, so that a rollup is one value of
+//! [`ChainSpec`] and another chain's history is another value.
+
+use crate::{EvmError, transaction::DEPOSIT_TX_TYPE};
+use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
+use alloy_primitives::{Address, U256, address};
+use revm::primitives::hardfork::SpecId;
+
+/// EIP-2935: block hashes, served from state.
+pub const HISTORY_ADDRESS: Address = address!("0x0000f90827f1c53a10cb7a02335b175320002935");
+/// EIP-4788: beacon roots, served from state.
+pub const BEACON_ROOTS_ADDRESS: Address = address!("0x000f3df6d732807ef1319fb7b8bb8522d0beac02");
+/// EIP-7825: the most gas one transaction may ask for, from Osaka on.
+pub const TX_GAS_LIMIT_CAP: u64 = 1 << 24;
+/// The protocol versions this build can execute.
+pub const PROTOCOL_VERSIONS: [u32; 1] = [1];
+
+/// From when a rule holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// From this block number on.
+    Block(u64),
+    /// From the first block with this timestamp on.
+    Time(u64),
+}
+
+impl Activation {
+    /// Whether a block with this number and timestamp is past the activation.
+    pub const fn active(self, number: u64, timestamp: u64) -> bool {
+        match self {
+            Self::Block(from) => number >= from,
+            Self::Time(from) => timestamp >= from,
+        }
+    }
+}
+
+/// One entry of the fork schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// From when.
+    pub from: Activation,
+    /// The EVM's rules from then on.
+    pub spec: SpecId,
+}
+
+/// How a block's base fee follows from its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseFeeRule {
+    /// The same in every block.
+    Fixed(u64),
+    /// EIP-1559 with these parameters; `initial` in the first London block.
+    Eip1559 {
+        /// Elasticity and denominator.
+        params: BaseFeeParams,
+        /// Base fee of the first block under the rule.
+        initial: u64,
+    },
+}
+
+/// Wei credited to the beneficiary of every block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockReward {
+    /// From when.
+    pub from: Activation,
+    /// How much.
+    pub wei: U256,
+}
+
+/// What a system call is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemInput {
+    /// The parent block's hash (EIP-2935).
+    ParentHash,
+    /// `parentBeaconBlockRoot` of the block's header (EIP-4788).
+    ParentBeaconRoot,
+}
+
+/// A call that the protocol makes at the start of every block but genesis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemCall {
+    /// From when.
+    pub from: Activation,
+    /// The contract. An address without code is skipped silently, as the EIPs say.
+    pub to: Address,
+    /// Its input.
+    pub input: SystemInput,
+}
+
+/// What a header may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// Longest `extraData`.
+    pub max_extra_data_bytes: usize,
+    /// Whether a block may have its parent's timestamp.
+    pub equal_timestamps: bool,
+}
+
+/// The rules of one chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSpec {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Version of the rollup protocol; 0 for a chain that is none.
+    pub protocol_version: u32,
+    /// Fork schedule, oldest first.
+    pub forks: Vec<Fork>,
+    /// How base fees move.
+    pub base_fee: BaseFeeRule,
+    /// Rewards by age, oldest first; the last active one counts.
+    pub block_rewards: Vec<BlockReward>,
+    /// Calls at the start of a block, in this order.
+    pub system_calls: Vec<SystemCall>,
+    /// Header rules.
+    pub header: HeaderRules,
+    /// EIP-2718 types a block may hold, deposits (0x7e) included.
+    pub transaction_types: Vec<u8>,
+}
+
+impl ChainSpec {
+    /// The rules of a Mayfly rollup: Osaka from genesis, base fee 0, EIP-4788 and EIP-2935 system calls, equal
+    /// timestamps allowed, no blob transactions.
+    ///
+    /// # Errors
+    /// [`EvmError::UnknownVersion`] for a version that this build does not know.
+    pub fn rollup(chain_id: u64, protocol_version: u32) -> Result<Self, EvmError> {
+        if !PROTOCOL_VERSIONS.contains(&protocol_version) {
+            return Err(EvmError::UnknownVersion(protocol_version));
+        }
+        let from = Activation::Block(0);
+        Ok(Self {
+            chain_id,
+            protocol_version,
+            forks: vec![Fork {
+                from,
+                spec: SpecId::OSAKA,
+            }],
+            base_fee: BaseFeeRule::Fixed(0),
+            block_rewards: Vec::new(),
+            system_calls: vec![
+                SystemCall {
+                    from,
+                    to: BEACON_ROOTS_ADDRESS,
+                    input: SystemInput::ParentBeaconRoot,
+                },
+                SystemCall {
+                    from,
+                    to: HISTORY_ADDRESS,
+                    input: SystemInput::ParentHash,
+                },
+            ],
+            header: HeaderRules {
+                max_extra_data_bytes: 32,
+                equal_timestamps: true,
+            },
+            transaction_types: vec![0, 1, 2, 4, DEPOSIT_TX_TYPE],
+        })
+    }
+
+    /// The EVM's rules in a block. A chain whose schedule starts later runs Frontier before it.
+    pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
+        let active = self
+            .forks
+            .iter()
+            .rev()
+            .find(|fork| fork.from.active(number, timestamp));
+        active.map_or(SpecId::FRONTIER, |fork| fork.spec)
+    }
+
+    /// Base fee of the child of a block; `None` before London.
+    pub fn next_base_fee(&self, parent: &alloy_consensus::Header, spec: SpecId) -> Option<u64> {
+        if !spec.is_enabled_in(SpecId::LONDON) {
+            return None;
+        }
+        Some(match (self.base_fee, parent.base_fee_per_gas) {
+            (BaseFeeRule::Fixed(fee), _) => fee,
+            (BaseFeeRule::Eip1559 { initial, .. }, None) => initial,
+            (BaseFeeRule::Eip1559 { params, .. }, Some(fee)) => {
+                calc_next_block_base_fee(parent.gas_used, parent.gas_limit, fee, params)
+            }
+        })
+    }
+
+    /// Base fee of the genesis block; `None` before London.
+    pub fn genesis_base_fee(&self, spec: SpecId) -> Option<u64> {
+        spec.is_enabled_in(SpecId::LONDON)
+            .then_some(match self.base_fee {
+                BaseFeeRule::Fixed(fee) | BaseFeeRule::Eip1559 { initial: fee, .. } => fee,
+            })
+    }
+
+    /// What the beneficiary of a block is credited with.
+    pub fn block_reward(&self, number: u64, timestamp: u64) -> U256 {
+        let active = self
+            .block_rewards
+            .iter()
+            .rev()
+            .find(|r| r.from.active(number, timestamp));
+        active.map_or(U256::ZERO, |reward| reward.wei)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_consensus::Header;
+
+    #[test]
+    fn refuses_unknown_protocol_version() {
+        assert!(ChainSpec::rollup(1, 1).is_ok());
+        for version in [0, 2, u32::MAX] {
+            assert!(
+                matches!(ChainSpec::rollup(1, version), Err(EvmError::UnknownVersion(v)) if v == version)
+            );
+        }
+    }
+
+    #[test]
+    fn another_history_is_another_value() {
+        let spec = ChainSpec {
+            forks: vec![
+                Fork {
+                    from: Activation::Block(0),
+                    spec: SpecId::BERLIN,
+                },
+                Fork {
+                    from: Activation::Block(10),
+                    spec: SpecId::LONDON,
+                },
+                Fork {
+                    from: Activation::Time(1_000),
+                    spec: SpecId::CANCUN,
+                },
+            ],
+            base_fee: BaseFeeRule::Eip1559 {
+                params: BaseFeeParams::ethereum(),
+                initial: 1_000_000_000,
+            },
+            block_rewards: vec![
+                BlockReward {
+                    from: Activation::Block(0),
+                    wei: U256::from(5),
+                },
+                BlockReward {
+                    from: Activation::Block(7),
+                    wei: U256::from(3),
+                },
+            ],
+            ..ChainSpec::rollup(1, 1).unwrap()
+        };
+        assert_eq!(spec.spec_id(9, 10), SpecId::BERLIN);
+        assert_eq!(spec.spec_id(10, 10), SpecId::LONDON);
+        assert_eq!(spec.spec_id(11, 1_000), SpecId::CANCUN);
+        assert_eq!(spec.block_reward(6, 0), U256::from(5));
+        assert_eq!(spec.block_reward(7, 0), U256::from(3));
+        let mut parent = Header {
+            gas_limit: 100,
+            gas_used: 100,
+            ..Default::default()
+        };
+        assert_eq!(spec.next_base_fee(&parent, SpecId::BERLIN), None);
+        assert_eq!(
+            spec.next_base_fee(&parent, SpecId::LONDON),
+            Some(1_000_000_000)
+        );
+        parent.base_fee_per_gas = Some(1_000_000_000);
+        assert_eq!(
+            spec.next_base_fee(&parent, SpecId::LONDON),
+            Some(1_125_000_000)
+        );
+    }
+}
