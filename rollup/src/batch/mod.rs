@@ -8,6 +8,7 @@ mod blob;
 mod block;
 mod decode;
 mod encode;
+mod encoder;
 mod fields;
 mod frame;
 mod limits;
@@ -20,4 +21,5 @@ pub use blob::{BLOB_BYTES, BLOB_CAPACITY_BYTES, MAX_BLOBS, pack_blobs, unpack_bl
 pub use block::{BatchBlock, Payload};
 pub use decode::decode;
 pub use encode::encode;
+pub use encoder::{BatchEncoder, EncodedBatch, PendingBlock};
 pub use limits::*;

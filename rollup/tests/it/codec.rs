@@ -4,7 +4,7 @@ use super::workload::{any_blocks, blocks, erc20, mints, rng};
 use alloy_consensus::{Signed, TxEip4844, TxEip4844Variant, TxEnvelope};
 use alloy_primitives::{B256, Signature, U256};
 use mayfly_rollup::BatchError;
-use mayfly_rollup::batch::{BatchBlock, decode, encode, pack_blobs, unpack_blobs};
+use mayfly_rollup::batch::{BatchBlock, BatchEncoder, PendingBlock, decode, encode, pack_blobs, unpack_blobs};
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -154,4 +154,59 @@ fn refuses_to_encode_blob_transactions_empty_payloads_and_too_much() {
     let mut short = blocks(erc20(2, 2, 6), 2);
     short[0].sponsors = vec![B256::ZERO];
     assert!(encode(PARENT, &short).is_err());
+}
+
+fn pending(count: u64, per_block: usize) -> Vec<PendingBlock> {
+    let blocks = blocks(erc20(count as usize * per_block, 100, 9), per_block);
+    let hash = |number: u64| B256::from(U256::from(number));
+    let block = |(at, block): (usize, BatchBlock)| PendingBlock {
+        number: at as u64 + 1,
+        hash: hash(at as u64 + 1),
+        parent_hash: hash(at as u64),
+        queue_end: at as u64 / 2,
+        block,
+    };
+    blocks.into_iter().enumerate().map(block).collect()
+}
+
+#[test]
+fn the_encoder_splits_at_its_limit_and_keeps_what_is_not_confirmed() {
+    let blocks = pending(40, 50);
+    let mut encoder = BatchEncoder::new(50_000);
+    blocks.iter().for_each(|block| encoder.add_block(block.clone()).unwrap());
+    assert!(encoder.is_full());
+    let (mut seen, mut batches) = (Vec::new(), 0);
+    while let Some(batch) = encoder.encode_next().unwrap() {
+        assert!(batch.payload.len() <= 50_000);
+        assert_eq!(encoder.encode_next().unwrap(), Some(batch.clone()), "unconfirmed blocks stay");
+        let payload = decode(&batch.payload).unwrap();
+        assert_eq!(payload.parent_hash, blocks[seen.len()].parent_hash);
+        seen.extend(payload.blocks);
+        assert_eq!(batch.last_block as usize, seen.len());
+        assert_eq!(batch.queue_up_to, blocks[seen.len() - 1].queue_end);
+        encoder.confirm(batch.last_block);
+        batches += 1;
+    }
+    assert_eq!(seen, blocks.into_iter().map(|block| block.block).collect::<Vec<_>>());
+    assert!(batches >= 3);
+    assert_eq!((encoder.len(), encoder.transactions()), (0, 0));
+}
+
+#[test]
+fn the_encoders_estimate_is_near_and_on_the_safe_side() {
+    let mut encoder = BatchEncoder::new(usize::MAX);
+    pending(100, 50).into_iter().for_each(|block| encoder.add_block(block).unwrap());
+    let size = encoder.encode_next().unwrap().unwrap().payload.len();
+    assert!(encoder.size_bytes() >= size && encoder.size_bytes() < size * 5 / 4, "{} {size}", encoder.size_bytes());
+}
+
+#[test]
+fn the_encoder_refuses_gaps_and_blocks_that_cannot_fit() {
+    let blocks = pending(3, 50);
+    let mut encoder = BatchEncoder::new(1_000);
+    encoder.add_block(blocks[0].clone()).unwrap();
+    assert!(encoder.add_block(blocks[2].clone()).is_err());
+    assert!(matches!(encoder.encode_next(), Err(BatchError::TooLarge { what: "block", .. })));
+    encoder.clear();
+    assert_eq!(encoder.encode_next(), Ok(None));
 }

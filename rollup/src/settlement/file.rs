@@ -1,0 +1,168 @@
+//! The leaf file: all leaves of a settlement, so that anybody can make every proof.
+
+use super::leaf::{AssetKind, Leaf};
+use super::tree::MAX_LEAVES;
+use crate::error::SettlementError;
+use alloy_primitives::{Address, U256};
+
+const MAGIC: &[u8; 8] = b"MFLEAF1\n";
+const ROW_BYTES: usize = 1 + 20 + 32 + 32 + 20;
+const HEAD_BYTES: usize = MAGIC.len() + 8;
+/// A compressed leaf file that fits in a claim's calldata.
+pub const MAX_LEAF_FILE_BYTES: usize = 96 << 10;
+/// What such a file may decompress to; rows of few assets compress about eightfold.
+const MAX_PLAIN_BYTES: usize = 64 << 20;
+const ZSTD_LEVEL: i32 = 19;
+
+/// Sorted, merged leaves and their bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeafFile {
+    /// The leaves, in the order of their indexes.
+    pub leaves: Vec<Leaf>,
+}
+
+impl LeafFile {
+    /// `"MFLEAF1\n" ‖ u64 count ‖ rows`.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEAD_BYTES + ROW_BYTES * self.leaves.len());
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&(self.leaves.len() as u64).to_be_bytes());
+        for leaf in &self.leaves {
+            out.push(leaf.kind as u8);
+            out.extend_from_slice(leaf.token.as_slice());
+            out.extend_from_slice(&leaf.token_id.to_be_bytes::<32>());
+            out.extend_from_slice(&leaf.amount.to_be_bytes::<32>());
+            out.extend_from_slice(leaf.recipient.as_slice());
+        }
+        out
+    }
+
+    /// Reads a leaf file; its rows must be what [`super::merge`] makes.
+    ///
+    /// # Errors
+    /// On any other byte.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SettlementError> {
+        let (head, rows) = bytes.split_at_checked(HEAD_BYTES).ok_or(SettlementError::Magic)?;
+        let (magic, count) = head.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err(SettlementError::Magic);
+        }
+        let count = count.iter().fold(0_u64, |count, byte| count << 8 | u64::from(*byte));
+        if count > MAX_LEAVES as u64 {
+            return Err(SettlementError::TooMany(usize::try_from(count).unwrap_or(usize::MAX)));
+        }
+        if rows.len() as u64 != count * ROW_BYTES as u64 {
+            return Err(SettlementError::Length { size: bytes.len(), count });
+        }
+        let mut leaves: Vec<Leaf> = Vec::with_capacity(count as usize);
+        for (index, row) in rows.chunks_exact(ROW_BYTES).enumerate() {
+            let leaf = decode_row(row).ok_or(SettlementError::Row { index, why: "unknown kind" })?;
+            check_row(leaves.last(), &leaf).map_err(|why| SettlementError::Row { index, why })?;
+            leaves.push(leaf);
+        }
+        Ok(Self { leaves })
+    }
+
+    /// The compressed file as it goes into a claim's calldata, or `None` if it is too large for that.
+    pub fn compress(&self) -> Option<Vec<u8>> {
+        let plain = self.encode();
+        let compressed = zstd::bulk::compress(&plain, ZSTD_LEVEL).ok()?;
+        (compressed.len() <= MAX_LEAF_FILE_BYTES && plain.len() <= MAX_PLAIN_BYTES).then_some(compressed)
+    }
+
+    /// Reads what [`Self::compress`] made.
+    ///
+    /// # Errors
+    /// If it is too large, decompresses to too much, or is no leaf file.
+    pub fn decompress(bytes: &[u8]) -> Result<Self, SettlementError> {
+        if bytes.len() > MAX_LEAF_FILE_BYTES {
+            return Err(SettlementError::Compression(format!("{} bytes", bytes.len())));
+        }
+        let declared = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().unwrap_or(u64::MAX);
+        if declared > MAX_PLAIN_BYTES as u64 {
+            return Err(SettlementError::Compression(format!("declares {declared} bytes")));
+        }
+        let plain = zstd::bulk::decompress(bytes, declared as usize);
+        Self::decode(&plain.map_err(|error| SettlementError::Compression(error.to_string()))?)
+    }
+}
+
+fn decode_row(row: &[u8]) -> Option<Leaf> {
+    let (kind, row) = row.split_first()?;
+    let (token, row) = row.split_at_checked(20)?;
+    let (token_id, row) = row.split_at_checked(32)?;
+    let (amount, recipient) = row.split_at_checked(32)?;
+    Some(Leaf {
+        kind: AssetKind::from_number(*kind)?,
+        token: Address::from_slice(token),
+        token_id: U256::from_be_slice(token_id),
+        recipient: Address::from_slice(recipient),
+        amount: U256::from_be_slice(amount),
+    })
+}
+
+fn check_row(before: Option<&Leaf>, leaf: &Leaf) -> Result<(), &'static str> {
+    let key = |leaf: &Leaf| (leaf.kind, leaf.token, leaf.token_id, leaf.recipient);
+    if leaf.amount.is_zero() || leaf.recipient.is_zero() {
+        return Err("amount or recipient is 0");
+    }
+    match before {
+        Some(before) if key(before) >= key(leaf) => Err("rows are not sorted and merged"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::leaf::merge;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn leaf(kind: u8, token: u8, id: u64, recipient: u8, amount: u64) -> Leaf {
+        Leaf {
+            kind: AssetKind::from_number(kind % 7).unwrap(),
+            token: Address::repeat_byte(token),
+            token_id: U256::from(id),
+            recipient: Address::repeat_byte(recipient),
+            amount: U256::from(amount),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn leaf_files_round_trip(rows in prop::collection::vec((0_u8..7, any::<u8>(), any::<u64>(), any::<u8>(), any::<u64>()), 0..60)) {
+            let leaves = merge(rows.into_iter().map(|(k, t, i, r, a)| leaf(k, t, i, r, a))).unwrap();
+            let file = LeafFile { leaves };
+            prop_assert_eq!(&LeafFile::decode(&file.encode()).unwrap(), &file);
+            prop_assert_eq!(&LeafFile::decompress(&file.compress().unwrap()).unwrap(), &file);
+        }
+    }
+
+    #[test]
+    fn refuses_unsorted_empty_and_cut_files() {
+        let (a, b) = (leaf(0, 0, 0, 1, 5), leaf(0, 0, 0, 2, 5));
+        let encode = |leaves: &[Leaf]| LeafFile { leaves: leaves.to_vec() }.encode();
+        assert!(LeafFile::decode(&encode(&[a, b])).is_ok());
+        assert!(matches!(LeafFile::decode(&encode(&[b, a])), Err(SettlementError::Row { index: 1, .. })));
+        assert!(matches!(LeafFile::decode(&encode(&[a, a])), Err(SettlementError::Row { index: 1, .. })));
+        assert!(LeafFile::decode(&encode(&[leaf(0, 0, 0, 1, 0)])).is_err());
+        assert!(LeafFile::decode(&encode(&[leaf(0, 0, 0, 0, 1)])).is_err());
+        let mut bytes = encode(&[a]);
+        bytes[16] = 7;
+        assert!(LeafFile::decode(&bytes).is_err());
+        assert!(LeafFile::decode(&encode(&[a])[1..]).is_err());
+        assert!(LeafFile::decode(&[encode(&[a]), vec![0]].concat()).is_err());
+        let mut many = encode(&[]);
+        many[8] = 0xff;
+        assert!(matches!(LeafFile::decode(&many), Err(SettlementError::TooMany(_))));
+    }
+
+    #[test]
+    fn refuses_files_that_decompress_to_too_much() {
+        let bomb = zstd::bulk::compress(&vec![0; MAX_PLAIN_BYTES + 1], 3).unwrap();
+        assert!(matches!(LeafFile::decompress(&bomb), Err(SettlementError::Compression(_))));
+        assert!(LeafFile::decompress(&[0; MAX_LEAF_FILE_BYTES + 1]).is_err());
+        assert!(LeafFile::decompress(b"nothing").is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! What everybody owns when the rollup ends, and the trees that prove it to L1
+//! (`docs/protocol/settlement.md`).
+
+mod append;
+mod file;
+mod leaf;
+mod message;
+mod tree;
+
+pub use append::{append_proof, append_root, verify_append};
+pub use file::{LeafFile, MAX_LEAF_FILE_BYTES};
+pub use leaf::{AssetKind, Leaf, leaf_hash, merge};
+pub use message::{MESSAGE_TREE_DEPTH, decode_message, message_leaf, message_proof};
+pub use tree::{MAX_LEAVES, Tree, verify};
