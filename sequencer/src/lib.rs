@@ -2,6 +2,9 @@
 pub mod admission;
 mod error;
 mod fail;
+mod intake;
 mod origin;
+mod pool;
+mod waiters;
 pub use error::*;
 pub use origin::Origin;

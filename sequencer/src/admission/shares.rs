@@ -157,7 +157,7 @@ impl Shares {
             if left >= capacity[i] / 4 * 3 {
                 continue;
             }
-            if left < capacity[i] / 2 && prefix.is_above(i, want[i], share[i]) {
+            if prefixes > 1 && left < capacity[i] / 2 && prefix.is_above(i, want[i], share[i]) {
                 return Err(Refusal::PrefixShare {
                     origin: submission.origin,
                     what: NAMES[i],
@@ -165,7 +165,7 @@ impl Shares {
                 });
             }
             let crowded = prefix.level[i] + want[i] > share[i] / 2;
-            if crowded && sender.as_ref().is_some_and(|s| s.is_above(i, want[i], sender_share[i])) {
+            if crowded && behind > 1 && sender.as_ref().is_some_and(|s| s.is_above(i, want[i], sender_share[i])) {
                 return Err(Refusal::SenderShare {
                     sender: submission.sender,
                     what: NAMES[i],

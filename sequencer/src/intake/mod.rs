@@ -1,0 +1,12 @@
+//! From raw bytes to checked transactions, off the async runtime: decode, static rules, signature recovery on a
+//! bounded thread pool in micro-batches, admission. What passes goes to the executor with its answer channel.
+
+mod check;
+mod intrinsic;
+mod recover;
+#[cfg(test)]
+mod tests;
+
+pub use check::MAX_TRANSACTION_BYTES;
+pub(crate) use check::{Rules, describe};
+pub(crate) use recover::{Answer, Checked, Intake, IntakeParts};
