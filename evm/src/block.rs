@@ -60,22 +60,9 @@ impl SealedBlock {
 
     /// About how many bytes the block takes in memory.
     pub fn size_bytes(&self) -> usize {
-        let txs: usize = self
-            .transactions
-            .iter()
-            .map(|tx| 400 + tx.tx.input().len())
-            .sum();
-        let logs = |r: &Receipt| {
-            r.logs
-                .iter()
-                .map(|l| 96 + 32 * l.topics().len() + l.data.data.len())
-                .sum::<usize>()
-        };
-        let receipts: usize = self
-            .receipts
-            .iter()
-            .map(|r| size_of::<Receipt>() + logs(r))
-            .sum();
+        let txs: usize = self.transactions.iter().map(|tx| 400 + tx.tx.input().len()).sum();
+        let logs = |r: &Receipt| r.logs.iter().map(|l| 96 + 32 * l.topics().len() + l.data.data.len()).sum::<usize>();
+        let receipts: usize = self.receipts.iter().map(|r| size_of::<Receipt>() + logs(r)).sum();
         size_of::<Self>() + txs + receipts
     }
 }
@@ -94,10 +81,7 @@ pub(crate) struct HeaderParts<'a> {
 /// Builds and hashes the header of a block.
 pub(crate) fn seal_header(attributes: BlockAttributes, parts: HeaderParts<'_>) -> (Header, B256) {
     let fork = parts.spec.spec_id(parts.number, attributes.timestamp);
-    let logs_bloom = parts
-        .receipts
-        .iter()
-        .fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom);
+    let logs_bloom = parts.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom);
     let from = |spec: SpecId| fork.is_enabled_in(spec);
     let header = Header {
         parent_hash: parts.parent_hash,
@@ -110,10 +94,7 @@ pub(crate) fn seal_header(attributes: BlockAttributes, parts: HeaderParts<'_>) -
         difficulty: U256::ZERO,
         number: parts.number,
         gas_limit: attributes.gas_limit,
-        gas_used: parts
-            .receipts
-            .last()
-            .map_or(0, |receipt| receipt.cumulative_gas_used),
+        gas_used: parts.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
         timestamp: attributes.timestamp,
         extra_data: attributes.extra_data,
         mix_hash: attributes.prev_randao,
@@ -122,8 +103,7 @@ pub(crate) fn seal_header(attributes: BlockAttributes, parts: HeaderParts<'_>) -
         withdrawals_root: from(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
         blob_gas_used: from(SpecId::CANCUN).then_some(0),
         excess_blob_gas: from(SpecId::CANCUN).then_some(0),
-        parent_beacon_block_root: from(SpecId::CANCUN)
-            .then_some(attributes.parent_beacon_block_root),
+        parent_beacon_block_root: from(SpecId::CANCUN).then_some(attributes.parent_beacon_block_root),
         requests_hash: from(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
         block_access_list_hash: None,
         slot_number: None,

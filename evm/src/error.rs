@@ -32,6 +32,9 @@ pub enum EvmError {
     /// A simulated message was refused before execution.
     #[error(transparent)]
     Refused(#[from] Box<crate::Refusal>),
+    /// A simulated message failed however much gas it was given.
+    #[error("{}", .0.message())]
+    Failed(Box<crate::CallResult>),
     /// The data directory holds no chain.
     #[error("no chain in {0}")]
     NoChain(PathBuf),

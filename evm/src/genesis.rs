@@ -43,18 +43,8 @@ impl Genesis {
     pub(crate) fn changes(&self) -> Result<Changes, EvmError> {
         let mut changes = Changes::default();
         for account in &self.accounts {
-            let GenesisAccount {
-                address,
-                balance,
-                nonce,
-                code,
-                storage,
-            } = account;
-            let mut info = AccountInfo {
-                balance: *balance,
-                nonce: *nonce,
-                ..Default::default()
-            };
+            let GenesisAccount { address, balance, nonce, code, storage } = account;
+            let mut info = AccountInfo { balance: *balance, nonce: *nonce, ..Default::default() };
             if !code.is_empty() {
                 let code = Bytecode::new_raw_checked(code.clone())
                     .map_err(|err| EvmError::Genesis(format!("code of {address}: {err}")))?;
@@ -71,44 +61,22 @@ impl Genesis {
             let before = changes.slots.len();
             changes.slots.extend(slots.map(slot));
             if info.is_empty() && changes.slots.len() > before {
-                return Err(EvmError::Genesis(format!(
-                    "{address} is empty but has storage"
-                )));
+                return Err(EvmError::Genesis(format!("{address} is empty but has storage")));
             }
             if !info.is_empty() {
-                changes.accounts.push(AccountChange {
-                    address: *address,
-                    old: None,
-                    new: Some(info),
-                });
+                changes.accounts.push(AccountChange { address: *address, old: None, new: Some(info) });
             }
         }
-        changes
-            .accounts
-            .sort_unstable_by_key(|change| change.address);
-        changes
-            .slots
-            .sort_unstable_by_key(|change| (change.address, change.slot));
+        changes.accounts.sort_unstable_by_key(|change| change.address);
+        changes.slots.sort_unstable_by_key(|change| (change.address, change.slot));
         changes.codes.sort_unstable_by_key(|(hash, _)| *hash);
         changes.codes.dedup_by_key(|(hash, _)| *hash);
-        if let Some(twice) = changes
-            .accounts
-            .windows(2)
-            .find(|pair| pair[0].address == pair[1].address)
-        {
-            return Err(EvmError::Genesis(format!(
-                "{} is there twice",
-                twice[0].address
-            )));
+        if let Some(twice) = changes.accounts.windows(2).find(|pair| pair[0].address == pair[1].address) {
+            return Err(EvmError::Genesis(format!("{} is there twice", twice[0].address)));
         }
-        let same = |pair: &&[SlotChange]| {
-            (pair[0].address, pair[0].slot) == (pair[1].address, pair[1].slot)
-        };
+        let same = |pair: &&[SlotChange]| (pair[0].address, pair[0].slot) == (pair[1].address, pair[1].slot);
         if let Some(twice) = changes.slots.windows(2).find(same) {
-            return Err(EvmError::Genesis(format!(
-                "slot {} of {} is there twice",
-                twice[0].slot, twice[0].address
-            )));
+            return Err(EvmError::Genesis(format!("slot {} of {} is there twice", twice[0].slot, twice[0].address)));
         }
         Ok(changes)
     }
@@ -134,12 +102,6 @@ impl Genesis {
             receipts: &[],
         };
         let (header, hash) = seal_header(attributes, parts);
-        SealedBlock {
-            header,
-            hash,
-            transactions: Vec::new(),
-            receipts: Vec::new(),
-            first_index: 0,
-        }
+        SealedBlock { header, hash, transactions: Vec::new(), receipts: Vec::new(), first_index: 0 }
     }
 }

@@ -32,16 +32,19 @@ pub use chain::{BlockBuilder, Chain};
 pub use error::{EvmError, TransactionError};
 pub use execute::{Refusal, TxOutcome};
 pub use fold::{
-    BRIDGED_ERC20_IMPLEMENTATION, Fold, TRANSFER_BATCH_TOPIC, TRANSFER_SINGLE_TOPIC,
-    TRANSFER_TOPIC, TokenKind, clone_code,
+    BRIDGED_ERC20_IMPLEMENTATION, Fold, TRANSFER_BATCH_TOPIC, TRANSFER_SINGLE_TOPIC, TRANSFER_TOPIC, TokenKind,
+    clone_code,
 };
 pub use genesis::{Genesis, GenesisAccount};
-pub use reader::{ChainReader, StateView};
+pub use reader::{
+    AccessListResult, AccountOverride, AccountProof, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
+    ChainReader, LogEntry, LogFilter, MAX_CALL_GAS, MAX_LOG_RANGE_BLOCKS, MAX_OVERRIDES, MAX_PROOF_SLOTS, StateView,
+};
 pub use receipt::{DEPOSIT_RECEIPT_VERSION, Receipt, logs_hash, receipts_root};
 pub use receipt_tree::{RECEIPT_TREE_DEPTH, ReceiptTree, receipt_leaf};
 pub use spec::{
-    Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS,
-    HeaderRules, PROTOCOL_VERSIONS, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,
+    Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS, HeaderRules,
+    PROTOCOL_VERSIONS, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,
 };
 pub use state::AccountInfo;
 pub use transaction::{BLOB_TX_TYPE, DEPOSIT_TX_TYPE, RecoveredTx, Transaction};

@@ -45,20 +45,11 @@ fn payload(logs: &[Log]) -> usize {
 
 fn logs_length(logs: &[Log]) -> usize {
     let payload_length = payload(logs);
-    RlpHeader {
-        list: true,
-        payload_length,
-    }
-    .length()
-        + payload_length
+    RlpHeader { list: true, payload_length }.length() + payload_length
 }
 
 fn encode_logs(logs: &[Log], out: &mut Vec<u8>) {
-    RlpHeader {
-        list: true,
-        payload_length: payload(logs),
-    }
-    .encode(out);
+    RlpHeader { list: true, payload_length: payload(logs) }.encode(out);
     logs.iter().for_each(|log| log.encode(out));
 }
 
@@ -68,21 +59,13 @@ impl Receipt {
         if self.ty != 0 {
             out.push(self.ty);
         }
-        let deposit = (self.ty == DEPOSIT_TX_TYPE)
-            .then_some(self.deposit_nonce)
-            .flatten();
-        let mut payload_length = self.status.length()
-            + self.cumulative_gas_used.length()
-            + self.bloom.length()
-            + logs_length(&self.logs);
+        let deposit = (self.ty == DEPOSIT_TX_TYPE).then_some(self.deposit_nonce).flatten();
+        let mut payload_length =
+            self.status.length() + self.cumulative_gas_used.length() + self.bloom.length() + logs_length(&self.logs);
         if let Some(nonce) = deposit {
             payload_length += nonce.length() + DEPOSIT_RECEIPT_VERSION.length();
         }
-        RlpHeader {
-            list: true,
-            payload_length,
-        }
-        .encode(out);
+        RlpHeader { list: true, payload_length }.encode(out);
         self.status.encode(out);
         self.cumulative_gas_used.encode(out);
         self.bloom.encode(out);
@@ -96,9 +79,7 @@ impl Receipt {
 
 /// Root of the trie of receipts, in block order.
 pub fn receipts_root(receipts: &[Receipt]) -> B256 {
-    alloy_trie::root::ordered_trie_root_with_encoder(receipts, |receipt, out| {
-        receipt.encode_2718(out)
-    })
+    alloy_trie::root::ordered_trie_root_with_encoder(receipts, |receipt, out| receipt.encode_2718(out))
 }
 
 #[cfg(test)]
@@ -111,11 +92,7 @@ mod tests {
 
     fn receipt(ty: u8) -> Receipt {
         let logs = vec![
-            Log::new_unchecked(
-                Address::repeat_byte(9),
-                vec![B256::repeat_byte(1)],
-                Bytes::from_static(b"x"),
-            ),
+            Log::new_unchecked(Address::repeat_byte(9), vec![B256::repeat_byte(1)], Bytes::from_static(b"x")),
             Log::new_unchecked(Address::repeat_byte(8), vec![], Bytes::new()),
         ];
         Receipt {
@@ -142,21 +119,14 @@ mod tests {
                 logs: ours.logs.clone(),
             };
             let logs_bloom = ours.bloom;
-            let with_bloom = ReceiptWithBloom {
-                receipt: inner.clone(),
-                logs_bloom,
-            };
+            let with_bloom = ReceiptWithBloom { receipt: inner.clone(), logs_bloom };
             let theirs = match ty {
                 0 => ReceiptEnvelope::Legacy(with_bloom).encoded_2718(),
                 1 => ReceiptEnvelope::Eip2930(with_bloom).encoded_2718(),
                 2 => ReceiptEnvelope::Eip1559(with_bloom).encoded_2718(),
                 4 => ReceiptEnvelope::Eip7702(with_bloom).encoded_2718(),
                 _ => OpReceiptEnvelope::Deposit(ReceiptWithBloom {
-                    receipt: OpDepositReceipt {
-                        inner,
-                        deposit_nonce: Some(77),
-                        deposit_receipt_version: Some(1),
-                    },
+                    receipt: OpDepositReceipt { inner, deposit_nonce: Some(77), deposit_receipt_version: Some(1) },
                     logs_bloom,
                 })
                 .encoded_2718(),

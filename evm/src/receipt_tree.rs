@@ -51,10 +51,7 @@ pub struct ReceiptTree {
 
 impl Default for ReceiptTree {
     fn default() -> Self {
-        Self {
-            count: 0,
-            frontier: [B256::ZERO; RECEIPT_TREE_DEPTH],
-        }
+        Self { count: 0, frontier: [B256::ZERO; RECEIPT_TREE_DEPTH] }
     }
 }
 
@@ -108,14 +105,8 @@ impl ReceiptTree {
     /// What it takes to get from `self` to `new` and back.
     pub(crate) fn change_to(&self, new: &Self) -> TreeChange {
         let pairs = self.frontier.iter().zip(&new.frontier).enumerate();
-        let nodes = pairs
-            .filter(|(_, (old, new))| old != new)
-            .map(|(h, (old, new))| (h as u8, *old, *new));
-        TreeChange {
-            old_count: self.count,
-            new_count: new.count,
-            nodes: nodes.collect(),
-        }
+        let nodes = pairs.filter(|(_, (old, new))| old != new).map(|(h, (old, new))| (h as u8, *old, *new));
+        TreeChange { old_count: self.count, new_count: new.count, nodes: nodes.collect() }
     }
 
     /// Takes a block's change, or its undo, in.
@@ -131,19 +122,14 @@ impl ReceiptTree {
     /// Count and frontier, for a checkpoint.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = self.count.to_be_bytes().to_vec();
-        self.frontier
-            .iter()
-            .for_each(|node| out.extend_from_slice(node.as_slice()));
+        self.frontier.iter().for_each(|node| out.extend_from_slice(node.as_slice()));
         out
     }
 
     /// Reads what [`Self::to_bytes`] wrote.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (count, nodes) = bytes.split_first_chunk::<8>()?;
-        let mut tree = Self {
-            count: u64::from_be_bytes(*count),
-            ..Self::default()
-        };
+        let mut tree = Self { count: u64::from_be_bytes(*count), ..Self::default() };
         if nodes.len() != 32 * RECEIPT_TREE_DEPTH {
             return None;
         }
@@ -168,10 +154,7 @@ mod tests {
             if layer.len() == 1 {
                 layer.push(*empty);
             }
-            layer = layer
-                .chunks(2)
-                .map(|pair| node(&pair[0], &pair[1]))
-                .collect();
+            layer = layer.chunks(2).map(|pair| node(&pair[0], &pair[1])).collect();
         }
         layer[0]
     }
@@ -188,20 +171,10 @@ mod tests {
                 tree.push(leaf);
                 leaves.push(leaf);
             }
-            assert_eq!(
-                tree.root(),
-                if leaves.is_empty() {
-                    tree.root()
-                } else {
-                    naive_root(&leaves)
-                }
-            );
+            assert_eq!(tree.root(), if leaves.is_empty() { tree.root() } else { naive_root(&leaves) });
             steps.push((before.clone(), before.change_to(&tree), tree.clone()));
         }
-        assert_eq!(
-            ReceiptTree::from_bytes(&tree.to_bytes()),
-            Some(tree.clone())
-        );
+        assert_eq!(ReceiptTree::from_bytes(&tree.to_bytes()), Some(tree.clone()));
         for (before, change, after) in steps.into_iter().rev() {
             let mut forward = before.clone();
             forward.apply(&change, Direction::Forward);

@@ -132,39 +132,21 @@ impl ChainSpec {
         Ok(Self {
             chain_id,
             protocol_version,
-            forks: vec![Fork {
-                from,
-                spec: SpecId::OSAKA,
-            }],
+            forks: vec![Fork { from, spec: SpecId::OSAKA }],
             base_fee: BaseFeeRule::Fixed(0),
             block_rewards: Vec::new(),
             system_calls: vec![
-                SystemCall {
-                    from,
-                    to: BEACON_ROOTS_ADDRESS,
-                    input: SystemInput::ParentBeaconRoot,
-                },
-                SystemCall {
-                    from,
-                    to: HISTORY_ADDRESS,
-                    input: SystemInput::ParentHash,
-                },
+                SystemCall { from, to: BEACON_ROOTS_ADDRESS, input: SystemInput::ParentBeaconRoot },
+                SystemCall { from, to: HISTORY_ADDRESS, input: SystemInput::ParentHash },
             ],
-            header: HeaderRules {
-                max_extra_data_bytes: 32,
-                equal_timestamps: true,
-            },
+            header: HeaderRules { max_extra_data_bytes: 32, equal_timestamps: true },
             transaction_types: vec![0, 1, 2, 4, DEPOSIT_TX_TYPE],
         })
     }
 
     /// The EVM's rules in a block. A chain whose schedule starts later runs Frontier before it.
     pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
-        let active = self
-            .forks
-            .iter()
-            .rev()
-            .find(|fork| fork.from.active(number, timestamp));
+        let active = self.forks.iter().rev().find(|fork| fork.from.active(number, timestamp));
         active.map_or(SpecId::FRONTIER, |fork| fork.spec)
     }
 
@@ -184,19 +166,14 @@ impl ChainSpec {
 
     /// Base fee of the genesis block; `None` before London.
     pub fn genesis_base_fee(&self, spec: SpecId) -> Option<u64> {
-        spec.is_enabled_in(SpecId::LONDON)
-            .then_some(match self.base_fee {
-                BaseFeeRule::Fixed(fee) | BaseFeeRule::Eip1559 { initial: fee, .. } => fee,
-            })
+        spec.is_enabled_in(SpecId::LONDON).then_some(match self.base_fee {
+            BaseFeeRule::Fixed(fee) | BaseFeeRule::Eip1559 { initial: fee, .. } => fee,
+        })
     }
 
     /// What the beneficiary of a block is credited with.
     pub fn block_reward(&self, number: u64, timestamp: u64) -> U256 {
-        let active = self
-            .block_rewards
-            .iter()
-            .rev()
-            .find(|r| r.from.active(number, timestamp));
+        let active = self.block_rewards.iter().rev().find(|r| r.from.active(number, timestamp));
         active.map_or(U256::ZERO, |reward| reward.wei)
     }
 }
@@ -210,9 +187,7 @@ mod tests {
     fn refuses_unknown_protocol_version() {
         assert!(ChainSpec::rollup(1, 1).is_ok());
         for version in [0, 2, u32::MAX] {
-            assert!(
-                matches!(ChainSpec::rollup(1, version), Err(EvmError::UnknownVersion(v)) if v == version)
-            );
+            assert!(matches!(ChainSpec::rollup(1, version), Err(EvmError::UnknownVersion(v)) if v == version));
         }
     }
 
@@ -220,32 +195,14 @@ mod tests {
     fn another_history_is_another_value() {
         let spec = ChainSpec {
             forks: vec![
-                Fork {
-                    from: Activation::Block(0),
-                    spec: SpecId::BERLIN,
-                },
-                Fork {
-                    from: Activation::Block(10),
-                    spec: SpecId::LONDON,
-                },
-                Fork {
-                    from: Activation::Time(1_000),
-                    spec: SpecId::CANCUN,
-                },
+                Fork { from: Activation::Block(0), spec: SpecId::BERLIN },
+                Fork { from: Activation::Block(10), spec: SpecId::LONDON },
+                Fork { from: Activation::Time(1_000), spec: SpecId::CANCUN },
             ],
-            base_fee: BaseFeeRule::Eip1559 {
-                params: BaseFeeParams::ethereum(),
-                initial: 1_000_000_000,
-            },
+            base_fee: BaseFeeRule::Eip1559 { params: BaseFeeParams::ethereum(), initial: 1_000_000_000 },
             block_rewards: vec![
-                BlockReward {
-                    from: Activation::Block(0),
-                    wei: U256::from(5),
-                },
-                BlockReward {
-                    from: Activation::Block(7),
-                    wei: U256::from(3),
-                },
+                BlockReward { from: Activation::Block(0), wei: U256::from(5) },
+                BlockReward { from: Activation::Block(7), wei: U256::from(3) },
             ],
             ..ChainSpec::rollup(1, 1).unwrap()
         };
@@ -254,20 +211,10 @@ mod tests {
         assert_eq!(spec.spec_id(11, 1_000), SpecId::CANCUN);
         assert_eq!(spec.block_reward(6, 0), U256::from(5));
         assert_eq!(spec.block_reward(7, 0), U256::from(3));
-        let mut parent = Header {
-            gas_limit: 100,
-            gas_used: 100,
-            ..Default::default()
-        };
+        let mut parent = Header { gas_limit: 100, gas_used: 100, ..Default::default() };
         assert_eq!(spec.next_base_fee(&parent, SpecId::BERLIN), None);
-        assert_eq!(
-            spec.next_base_fee(&parent, SpecId::LONDON),
-            Some(1_000_000_000)
-        );
+        assert_eq!(spec.next_base_fee(&parent, SpecId::LONDON), Some(1_000_000_000));
         parent.base_fee_per_gas = Some(1_000_000_000);
-        assert_eq!(
-            spec.next_base_fee(&parent, SpecId::LONDON),
-            Some(1_125_000_000)
-        );
+        assert_eq!(spec.next_base_fee(&parent, SpecId::LONDON), Some(1_125_000_000));
     }
 }

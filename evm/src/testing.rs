@@ -21,10 +21,7 @@ pub(crate) struct Wallet {
 impl Wallet {
     pub(crate) fn new(seed: u64) -> Self {
         let signer = PrivateKeySigner::from_bytes(&B256::from(U256::from(seed + 1))).unwrap();
-        Self {
-            address: signer.address(),
-            signer,
-        }
+        Self { address: signer.address(), signer }
     }
 
     pub(crate) fn sign_hash(&self, hash: B256) -> Signature {
@@ -51,13 +48,7 @@ impl Wallet {
     }
 
     /// A zero-fee EIP-1559 transaction.
-    pub(crate) fn call(
-        &self,
-        nonce: u64,
-        to: TxKind,
-        value: u64,
-        input: Bytes,
-    ) -> Arc<RecoveredTx> {
+    pub(crate) fn call(&self, nonce: u64, to: TxKind, value: u64, input: Bytes) -> Arc<RecoveredTx> {
         self.recovered(TxEip1559 {
             chain_id: CHAIN_ID,
             nonce,
@@ -71,31 +62,13 @@ impl Wallet {
 
     pub(crate) fn one_of_each_type(&self, chain_id: u64) -> Vec<RecoveredTx> {
         let to = TxKind::Call(Address::repeat_byte(7));
-        let authorization = Authorization {
-            chain_id: U256::from(chain_id),
-            address: Address::repeat_byte(9),
-            nonce: 0,
-        };
+        let authorization =
+            Authorization { chain_id: U256::from(chain_id), address: Address::repeat_byte(9), nonce: 0 };
         let signature = self.sign_hash(authorization.signature_hash());
         let txs = [
-            self.sign(TxLegacy {
-                chain_id: Some(chain_id),
-                gas_limit: 21_000,
-                to,
-                ..Default::default()
-            }),
-            self.sign(TxEip2930 {
-                chain_id,
-                gas_limit: 21_000,
-                to,
-                ..Default::default()
-            }),
-            self.sign(TxEip1559 {
-                chain_id,
-                gas_limit: 21_000,
-                to,
-                ..Default::default()
-            }),
+            self.sign(TxLegacy { chain_id: Some(chain_id), gas_limit: 21_000, to, ..Default::default() }),
+            self.sign(TxEip2930 { chain_id, gas_limit: 21_000, to, ..Default::default() }),
+            self.sign(TxEip1559 { chain_id, gas_limit: 21_000, to, ..Default::default() }),
             self.sign(TxEip7702 {
                 chain_id,
                 gas_limit: 100_000,
@@ -104,9 +77,7 @@ impl Wallet {
                 ..Default::default()
             }),
         ];
-        txs.into_iter()
-            .map(|tx| Transaction::Signed(tx).recover().unwrap())
-            .collect()
+        txs.into_iter().map(|tx| Transaction::Signed(tx).recover().unwrap()).collect()
     }
 }
 
@@ -117,12 +88,7 @@ pub(crate) fn spec() -> ChainSpec {
 /// System contracts and funds for wallets 0..8.
 pub(crate) fn genesis() -> Genesis {
     let code = |hex: &str| Bytes::from(alloy_primitives::hex::decode(hex).unwrap());
-    let contract = |address, hex| GenesisAccount {
-        address,
-        nonce: 1,
-        code: code(hex),
-        ..Default::default()
-    };
+    let contract = |address, hex| GenesisAccount { address, nonce: 1, code: code(hex), ..Default::default() };
     let mut accounts = vec![
         contract(
             crate::spec::HISTORY_ADDRESS,
@@ -135,11 +101,7 @@ pub(crate) fn genesis() -> Genesis {
     ];
     for seed in 0..8 {
         let address = Wallet::new(seed).address;
-        accounts.push(GenesisAccount {
-            address,
-            balance: U256::from(10u64.pow(18)),
-            ..Default::default()
-        });
+        accounts.push(GenesisAccount { address, balance: U256::from(10u64.pow(18)), ..Default::default() });
     }
     Genesis {
         accounts,

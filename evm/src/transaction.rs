@@ -1,9 +1,7 @@
 //! Transactions of a rollup: Ethereum's signed ones and derived deposits.
 
 use crate::TransactionError;
-use alloy_consensus::{
-    Sealed, Transaction as ConsensusTransaction, TxEnvelope, transaction::SignerRecoverable,
-};
+use alloy_consensus::{Sealed, Transaction as ConsensusTransaction, TxEnvelope, transaction::SignerRecoverable};
 use alloy_eips::{
     Typed2718,
     eip2718::{Decodable2718, Encodable2718},
@@ -46,9 +44,7 @@ impl Transaction {
         let malformed = |err: &dyn std::fmt::Display| TransactionError::Malformed(err.to_string());
         let tx = match start.first() {
             None => return Err(TransactionError::Malformed("empty".into())),
-            Some(&DEPOSIT_TX_TYPE) => {
-                Self::deposit(TxDeposit::decode_2718(bytes).map_err(|err| malformed(&err))?)
-            }
+            Some(&DEPOSIT_TX_TYPE) => Self::deposit(TxDeposit::decode_2718(bytes).map_err(|err| malformed(&err))?),
             Some(&ty @ (0 | BLOB_TX_TYPE | 5..DEPOSIT_TX_TYPE | 0x7f)) => {
                 return Err(TransactionError::UnsupportedType(ty));
             }
@@ -73,11 +69,7 @@ impl Transaction {
     /// As [`Self::decode_2718`], and [`TransactionError::NotCanonical`] for trailing bytes.
     pub fn decode_exact(mut bytes: &[u8]) -> Result<Self, TransactionError> {
         let tx = Self::decode_2718(&mut bytes)?;
-        if bytes.is_empty() {
-            Ok(tx)
-        } else {
-            Err(TransactionError::NotCanonical)
-        }
+        if bytes.is_empty() { Ok(tx) } else { Err(TransactionError::NotCanonical) }
     }
 
     /// The canonical EIP-2718 bytes.
@@ -109,9 +101,7 @@ impl Transaction {
     /// [`TransactionError::Signature`] if there is none or its s is high.
     pub fn recover(self) -> Result<RecoveredTx, TransactionError> {
         let sender = match &self {
-            Self::Signed(tx) => tx
-                .recover_signer()
-                .map_err(|_| TransactionError::Signature)?,
+            Self::Signed(tx) => tx.recover_signer().map_err(|_| TransactionError::Signature)?,
             Self::Deposit(tx) => tx.inner().from,
         };
         Ok(RecoveredTx { tx: self, sender })
@@ -279,10 +269,7 @@ mod tests {
             assert_eq!(back.hash(), alloy_primitives::keccak256(&bytes));
             let mut trailing = bytes.clone();
             trailing.push(0);
-            assert_eq!(
-                RecoveredTx::decode(&trailing),
-                Err(TransactionError::NotCanonical)
-            );
+            assert_eq!(RecoveredTx::decode(&trailing), Err(TransactionError::NotCanonical));
             for cut in 0..bytes.len() {
                 assert!(RecoveredTx::decode(&bytes[..cut]).is_err());
             }
@@ -291,44 +278,22 @@ mod tests {
 
     #[test]
     fn refuses_blob_unprotected_and_high_s() {
-        assert_eq!(
-            Transaction::decode_exact(&[3, 0xc0]),
-            Err(TransactionError::UnsupportedType(3))
-        );
-        assert_eq!(
-            Transaction::decode_exact(&[5, 0xc0]),
-            Err(TransactionError::UnsupportedType(5))
-        );
+        assert_eq!(Transaction::decode_exact(&[3, 0xc0]), Err(TransactionError::UnsupportedType(3)));
+        assert_eq!(Transaction::decode_exact(&[5, 0xc0]), Err(TransactionError::UnsupportedType(5)));
         let wallet = Wallet::new(1);
-        let unprotected = TxLegacy {
-            gas_limit: 21_000,
-            ..Default::default()
-        };
+        let unprotected = TxLegacy { gas_limit: 21_000, ..Default::default() };
         let tx = Transaction::Signed(wallet.sign(unprotected));
-        assert_eq!(
-            Transaction::decode_exact(&tx.encode_2718()),
-            Err(TransactionError::Unprotected)
-        );
+        assert_eq!(Transaction::decode_exact(&tx.encode_2718()), Err(TransactionError::Unprotected));
 
-        let body = TxLegacy {
-            chain_id: Some(5),
-            gas_limit: 21_000,
-            ..Default::default()
-        };
+        let body = TxLegacy { chain_id: Some(5), gas_limit: 21_000, ..Default::default() };
         let low = wallet.sign_hash(body.signature_hash());
         let order = U256::from_be_bytes(alloy_primitives::hex!(
             "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
         ));
         let high = Signature::new(low.r(), order - low.s(), !low.v());
         let tx = Transaction::Signed(body.clone().into_signed(high).into());
-        assert_eq!(
-            RecoveredTx::decode(&tx.encode_2718()),
-            Err(TransactionError::Signature)
-        );
+        assert_eq!(RecoveredTx::decode(&tx.encode_2718()), Err(TransactionError::Signature));
         let tx = Transaction::Signed(body.into_signed(low).into());
-        assert_eq!(
-            RecoveredTx::decode(&tx.encode_2718()).unwrap().sender,
-            wallet.address
-        );
+        assert_eq!(RecoveredTx::decode(&tx.encode_2718()).unwrap().sender, wallet.address);
     }
 }

@@ -1,9 +1,7 @@
 //! Building one block on the chain's head.
 
 use super::{Chain, source::HeadSource};
-use crate::{
-    BlockAttributes, EvmError, RecoveredTx, Refusal, SealedBlock, TxOutcome, execute::BlockRun,
-};
+use crate::{EvmError, RecoveredTx, Refusal, SealedBlock, TxOutcome, execute::BlockRun};
 use std::sync::Arc;
 
 /// The next block while transactions are added. Dropping it is [`Self::abort`].
@@ -16,10 +14,7 @@ pub struct BlockBuilder<'a> {
 
 impl std::fmt::Debug for BlockBuilder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlockBuilder")
-            .field("number", &self.run.number())
-            .field("len", &self.len())
-            .finish()
+        f.debug_struct("BlockBuilder").field("number", &self.run.number()).field("len", &self.len()).finish()
     }
 }
 

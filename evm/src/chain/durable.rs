@@ -64,11 +64,7 @@ impl Durable {
 
     /// The newest block.
     pub(crate) fn head(&self) -> &Arc<SealedBlock> {
-        &self
-            .window
-            .back()
-            .expect("the window holds at least the head")
-            .block
+        &self.window.back().expect("the window holds at least the head").block
     }
 
     /// Takes the next block in.
@@ -104,9 +100,7 @@ impl Durable {
 
     /// Number of the first block of the window.
     pub(crate) fn first(&self) -> u64 {
-        self.window
-            .front()
-            .map_or(0, |recent| recent.block.number())
+        self.window.front().map_or(0, |recent| recent.block.number())
     }
 
     /// Number of a block of the window.
@@ -116,9 +110,7 @@ impl Durable {
 
     /// Block and position of a transaction of the window.
     pub(crate) fn location_of(&self, tx: &B256) -> Option<(u64, usize)> {
-        self.by_tx
-            .get(tx)
-            .map(|(block, index)| (*block, *index as usize))
+        self.by_tx.get(tx).map(|(block, index)| (*block, *index as usize))
     }
 
     fn push(&mut self, recent: Recent) {
@@ -136,8 +128,7 @@ impl Durable {
             let too_many = match self.indexed {
                 None => self.window.len() > MEMORY_BLOCKS,
                 Some(indexed) => {
-                    let full =
-                        self.window.len() > WINDOW_BLOCKS || self.window_bytes > WINDOW_BYTES;
+                    let full = self.window.len() > WINDOW_BLOCKS || self.window_bytes > WINDOW_BYTES;
                     full && self.window.len() > 1 && self.first() <= indexed
                 }
             };
@@ -156,11 +147,7 @@ impl Durable {
         self.by_hash.remove(&recent.block.hash);
         for tx in &recent.block.transactions {
             let hash = tx.hash();
-            if self
-                .by_tx
-                .get(&hash)
-                .is_some_and(|(block, _)| *block == number)
-            {
+            if self.by_tx.get(&hash).is_some_and(|(block, _)| *block == number) {
                 self.by_tx.remove(&hash);
             }
         }
@@ -172,8 +159,5 @@ pub(crate) fn check_next(head: &SealedBlock, next: &SealedBlock) -> Result<(), E
     if next.header.parent_hash == head.hash && next.number() == head.number() + 1 {
         return Ok(());
     }
-    Err(EvmError::Corrupt {
-        what: "block order",
-        place: format!("block {}", next.number()),
-    })
+    Err(EvmError::Corrupt { what: "block order", place: format!("block {}", next.number()) })
 }

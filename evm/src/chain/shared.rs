@@ -2,7 +2,7 @@
 
 use super::{Durable, durable::Recent};
 use crate::{ChainSpec, EvmError, SealedBlock, trie::StateTrie};
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
 
 /// Told of every block that became durable, in order, on the thread that made it so: must be quick.
@@ -28,6 +28,8 @@ pub(crate) struct Tries {
 #[derive(Default)]
 struct Progress {
     durable: u64,
+    /// How often a block was taken off.
+    reverts: u64,
     stopped: Option<String>,
 }
 
@@ -36,10 +38,7 @@ impl Shared {
         let block = durable.head().clone();
         Self {
             spec,
-            progress: Mutex::new(Progress {
-                durable: block.number(),
-                stopped: None,
-            }),
+            progress: Mutex::new(Progress { durable: block.number(), ..Progress::default() }),
             durable: RwLock::new(durable),
             trie: Mutex::new(Tries { state, block }),
             moved: Condvar::new(),
@@ -56,14 +55,19 @@ impl Shared {
     pub(crate) fn publish(&self, recent: Recent) {
         let block = recent.block.clone();
         self.durable.write().append(recent);
-        self.set_progress(block.number());
+        self.progress.lock().durable = block.number();
+        self.moved.notify_all();
         for told in self.on_durable.read().iter() {
             told(&block);
         }
     }
 
-    pub(crate) fn set_progress(&self, durable: u64) {
-        self.progress.lock().durable = durable;
+    /// The durable head was taken off; this is the number of the head now.
+    pub(crate) fn reverted(&self, durable: u64) {
+        let mut progress = self.progress.lock();
+        progress.durable = durable;
+        progress.reverts += 1;
+        drop(progress);
         self.moved.notify_all();
     }
 
@@ -75,22 +79,31 @@ impl Shared {
 
     /// Whether the log is still running.
     pub(crate) fn check(&self) -> Result<(), EvmError> {
-        self.progress
-            .lock()
-            .stopped
-            .clone()
-            .map_or(Ok(()), |why| Err(EvmError::LogStopped(why)))
+        self.progress.lock().stopped.clone().map_or(Ok(()), |why| Err(EvmError::LogStopped(why)))
     }
 
     /// Blocks until the block with this number is durable.
     pub(crate) fn wait_durable(&self, number: u64) -> Result<(), EvmError> {
+        let done = self.wait(|progress| progress.durable >= number)?;
+        drop(done);
+        Ok(())
+    }
+
+    /// Blocks until the block with this number is durable (`true`), or the chain was reverted meanwhile (`false`).
+    pub(crate) fn wait_durable_or_reverted(&self, number: u64) -> Result<bool, EvmError> {
+        let reverts = self.progress.lock().reverts;
+        let progress = self.wait(|progress| progress.durable >= number || progress.reverts != reverts)?;
+        Ok(progress.reverts == reverts)
+    }
+
+    fn wait(&self, done: impl Fn(&Progress) -> bool) -> Result<MutexGuard<'_, Progress>, EvmError> {
         let mut progress = self.progress.lock();
         loop {
             if let Some(why) = &progress.stopped {
                 return Err(EvmError::LogStopped(why.clone()));
             }
-            if progress.durable >= number {
-                return Ok(());
+            if done(&progress) {
+                return Ok(progress);
             }
             self.moved.wait(&mut progress);
         }

@@ -17,30 +17,15 @@ pub(crate) struct HeadSource {
 
 impl StateSource for HeadSource {
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
-        let layer = self
-            .layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.account(address));
+        let layer = self.layers.iter().rev().find_map(|layer| layer.account(address));
         Ok(match layer {
             Some(change) => change.new,
-            None => self
-                .shared
-                .durable
-                .read()
-                .flat
-                .accounts
-                .get(address)
-                .copied(),
+            None => self.shared.durable.read().flat.accounts.get(address).copied(),
         })
     }
 
     fn slot(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        let layer = self
-            .layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.slot(address, slot));
+        let layer = self.layers.iter().rev().find_map(|layer| layer.slot(address, slot));
         Ok(match layer {
             Some(change) => change.new,
             None => self.shared.durable.read().flat.slot(address, slot),
@@ -48,22 +33,11 @@ impl StateSource for HeadSource {
     }
 
     fn code(&self, hash: &B256) -> Result<Bytecode, StateError> {
-        let new = self
-            .layers
-            .iter()
-            .flat_map(|layer| &layer.codes)
-            .find(|(code, _)| code == hash);
+        let new = self.layers.iter().flat_map(|layer| &layer.codes).find(|(code, _)| code == hash);
         if let Some((_, code)) = new {
             return Ok(code.clone());
         }
-        self.shared
-            .durable
-            .read()
-            .flat
-            .codes
-            .get(hash)
-            .cloned()
-            .ok_or(StateError::MissingCode(*hash))
+        self.shared.durable.read().flat.codes.get(hash).cloned().ok_or(StateError::MissingCode(*hash))
     }
 
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
@@ -71,29 +45,14 @@ impl StateSource for HeadSource {
     }
 
     fn slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, StateError> {
-        let flat = self
-            .shared
-            .durable
-            .read()
-            .flat
-            .storages
-            .get(address)
-            .cloned();
+        let flat = self.shared.durable.read().flat.storages.get(address).cloned();
         let mut slots: BTreeMap<U256, U256> = flat.into_iter().flatten().collect();
         for layer in &self.layers {
-            let from = layer
-                .slots
-                .partition_point(|change| change.address < *address);
-            for change in layer.slots[from..]
-                .iter()
-                .take_while(|change| change.address == *address)
-            {
+            let from = layer.slots.partition_point(|change| change.address < *address);
+            for change in layer.slots[from..].iter().take_while(|change| change.address == *address) {
                 slots.insert(change.slot, change.new);
             }
         }
-        Ok(slots
-            .into_iter()
-            .filter(|(_, value)| !value.is_zero())
-            .collect())
+        Ok(slots.into_iter().filter(|(_, value)| !value.is_zero()).collect())
     }
 }

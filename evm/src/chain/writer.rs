@@ -1,8 +1,6 @@
 //! The one writer.
 
-use super::{
-    BlockBuilder, Durable, Shared, durable::Recent, shared::OnDurable, source::HeadSource,
-};
+use super::{BlockBuilder, Durable, Shared, durable::Recent, shared::OnDurable, source::HeadSource};
 use crate::{
     AccountInfo, BlockAttributes, ChainReader, ChainSpec, EvmError, Fold, Genesis, SealedBlock,
     block::{HeaderParts, seal_header},
@@ -27,10 +25,7 @@ pub struct Chain {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain")
-            .field("head", &self.head.number())
-            .field("hash", &self.head.hash)
-            .finish()
+        f.debug_struct("Chain").field("head", &self.head.number()).field("hash", &self.head.hash).finish()
     }
 }
 
@@ -39,11 +34,7 @@ impl Chain {
     ///
     /// # Errors
     /// If the genesis is invalid, or the directory already holds a chain, is in use or cannot be written.
-    pub fn create(
-        dir: Option<&Path>,
-        spec: ChainSpec,
-        genesis: &Genesis,
-    ) -> Result<Self, EvmError> {
+    pub fn create(dir: Option<&Path>, spec: ChainSpec, genesis: &Genesis) -> Result<Self, EvmError> {
         let changes = genesis.changes()?;
         let mut trie = StateTrie::default();
         trie.apply(&changes, Direction::Forward);
@@ -52,10 +43,7 @@ impl Chain {
         flat.apply(&changes, Direction::Forward);
         let mut hashes = HashRing::default();
         hashes.push(0, block.hash);
-        let recent = Recent {
-            block: block.clone(),
-            changes: Arc::new(changes),
-        };
+        let recent = Recent { block: block.clone(), changes: Arc::new(changes) };
         if let Some(dir) = dir {
             return Err(EvmError::NoChain(dir.to_path_buf()));
         }
@@ -102,27 +90,18 @@ impl Chain {
 
     /// An account at the executed head.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
-        self.source()
-            .account(address)
-            .expect("the executed head is in memory")
+        self.source().account(address).expect("the executed head is in memory")
     }
 
     /// A storage slot at the executed head.
     pub fn storage(&self, address: &Address, slot: &U256) -> U256 {
-        self.source()
-            .slot(address, slot)
-            .expect("the executed head is in memory")
+        self.source().slot(address, slot).expect("the executed head is in memory")
     }
 
     /// Code at the executed head; empty where there is none.
     pub fn code(&self, address: &Address) -> alloy_primitives::Bytes {
-        let hash = self
-            .account(address)
-            .filter(AccountInfo::has_code)
-            .map(|info| info.code_hash);
-        hash.and_then(|hash| self.source().code(&hash).ok())
-            .map(|code| code.original_bytes())
-            .unwrap_or_default()
+        let hash = self.account(address).filter(AccountInfo::has_code).map(|info| info.code_hash);
+        hash.and_then(|hash| self.source().code(&hash).ok()).map(|code| code.original_bytes()).unwrap_or_default()
     }
 
     /// Every account at the executed head, in no order.
@@ -151,11 +130,7 @@ impl Chain {
         self.shared.check()?;
         self.drop_durable_layers();
         let head = self.head.clone();
-        let parent = Parent {
-            header: &head.header,
-            hash: head.hash,
-            next_index: head.next_index(),
-        };
+        let parent = Parent { header: &head.header, hash: head.hash, next_index: head.next_index() };
         let tree = self.receipts.clone();
         let run = BlockRun::begin(&self.shared.spec, parent, attributes, self.source(), tree)?;
         Ok(BlockBuilder::new(self, run))
@@ -205,16 +180,8 @@ impl Chain {
     /// Makes an executed block the head.
     pub(super) fn seal(&mut self, finished: Finished) -> Result<Arc<SealedBlock>, EvmError> {
         self.shared.check()?;
-        let Finished {
-            attributes,
-            number,
-            parent_hash,
-            first_index,
-            base_fee,
-            transactions,
-            receipts,
-            changes,
-        } = finished;
+        let Finished { attributes, number, parent_hash, first_index, base_fee, transactions, receipts, changes } =
+            finished;
         let mut tries = self.shared.trie.lock();
         tries.state.apply(&changes, Direction::Forward);
         let state_root = tries.state.root();
@@ -228,24 +195,14 @@ impl Chain {
             receipts: &receipts,
         };
         let (header, hash) = seal_header(attributes, parts);
-        let block = Arc::new(SealedBlock {
-            header,
-            hash,
-            transactions,
-            receipts,
-            first_index,
-        });
+        let block = Arc::new(SealedBlock { header, hash, transactions, receipts, first_index });
         tries.block = block.clone();
         drop(tries);
-        self.fold
-            .apply(&changes.fold, &changes.inconsistent, Direction::Forward);
+        self.fold.apply(&changes.fold, &changes.inconsistent, Direction::Forward);
         self.receipts.apply(&changes.receipts, Direction::Forward);
         Arc::make_mut(&mut self.hashes).push(number, hash);
         self.head = block.clone();
-        self.append(Recent {
-            block: block.clone(),
-            changes: Arc::new(changes),
-        })?;
+        self.append(Recent { block: block.clone(), changes: Arc::new(changes) })?;
         Ok(block)
     }
 
@@ -263,37 +220,23 @@ impl Chain {
         tries.block = parent.block.clone();
         let root = tries.state.root();
         drop(tries);
-        self.fold.apply(
-            &recent.changes.fold,
-            &recent.changes.inconsistent,
-            Direction::Back,
-        );
-        self.receipts
-            .apply(&recent.changes.receipts, Direction::Back);
+        self.fold.apply(&recent.changes.fold, &recent.changes.inconsistent, Direction::Back);
+        self.receipts.apply(&recent.changes.receipts, Direction::Back);
         let mut durable = self.shared.durable.write();
         durable.epoch += 1;
         durable.pop(&recent.changes, &parent);
         drop(durable);
-        self.shared.set_progress(number - 1);
+        self.shared.reverted(number - 1);
         let header = parent.block.header.state_root;
         self.head = parent.block;
         if root != header {
-            return Err(EvmError::RootMismatch {
-                number: number - 1,
-                computed: root,
-                header,
-            });
+            return Err(EvmError::RootMismatch { number: number - 1, computed: root, header });
         }
         Ok(recent.block)
     }
 
     fn recent(&self, number: u64) -> Result<Recent, EvmError> {
-        self.shared
-            .durable
-            .read()
-            .recent(number)
-            .cloned()
-            .ok_or(EvmError::NoSuchBlock(number))
+        self.shared.durable.read().recent(number).cloned().ok_or(EvmError::NoSuchBlock(number))
     }
 
     /// Fills the hash ring for the head.
@@ -309,25 +252,13 @@ impl Chain {
     }
 
     fn source(&self) -> HeadSource {
-        let layers: Vec<Arc<Changes>> = self
-            .pending
-            .iter()
-            .map(|recent| recent.changes.clone())
-            .collect();
-        HeadSource {
-            shared: self.shared.clone(),
-            layers,
-            hashes: self.hashes.clone(),
-        }
+        let layers: Vec<Arc<Changes>> = self.pending.iter().map(|recent| recent.changes.clone()).collect();
+        HeadSource { shared: self.shared.clone(), layers, hashes: self.hashes.clone() }
     }
 
     fn drop_durable_layers(&mut self) {
         let durable = self.shared.head().number();
-        while self
-            .pending
-            .front()
-            .is_some_and(|recent| recent.block.number() <= durable)
-        {
+        while self.pending.front().is_some_and(|recent| recent.block.number() <= durable) {
             self.pending.pop_front();
         }
     }

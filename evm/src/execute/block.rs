@@ -19,8 +19,7 @@ use revm::{
 use std::sync::Arc;
 
 /// revm over one of our overlays.
-pub(crate) type Evm<S> =
-    MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>>;
+pub(crate) type Evm<S> = MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>>;
 
 /// What a block needs to know of its parent.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +72,7 @@ pub(super) struct Executed {
 impl Executed {
     /// Nothing ran.
     pub(super) const fn plain(success: bool, gas_used: u64) -> Self {
-        Self {
-            success,
-            gas_used,
-            logs: Vec::new(),
-            output: Bytes::new(),
-            created: None,
-        }
+        Self { success, gas_used, logs: Vec::new(), output: Bytes::new(), created: None }
     }
 
     pub(super) fn from_result(result: ExecutionResult) -> Self {
@@ -87,26 +80,12 @@ impl Executed {
         match result {
             ExecutionResult::Success { logs, output, .. } => {
                 let created = output.address().copied();
-                let output = if created.is_some() {
-                    Bytes::new()
-                } else {
-                    output.into_data()
-                };
-                Self {
-                    success: true,
-                    gas_used,
-                    logs,
-                    output,
-                    created,
-                }
+                let output = if created.is_some() { Bytes::new() } else { output.into_data() };
+                Self { success: true, gas_used, logs, output, created }
             }
-            ExecutionResult::Revert { output, .. } => Self {
-                success: false,
-                gas_used,
-                logs: Vec::new(),
-                output,
-                created: None,
-            },
+            ExecutionResult::Revert { output, .. } => {
+                Self { success: false, gas_used, logs: Vec::new(), output, created: None }
+            }
             ExecutionResult::Halt { .. } => Self::plain(false, gas_used),
         }
     }
@@ -146,27 +125,17 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     /// Executes a transaction or deposit. On a refusal nothing has changed.
-    pub(crate) fn execute(
-        &mut self,
-        fold: &Fold,
-        tx: &Arc<RecoveredTx>,
-    ) -> Result<TxOutcome, Refusal> {
+    pub(crate) fn execute(&mut self, fold: &Fold, tx: &Arc<RecoveredTx>) -> Result<TxOutcome, Refusal> {
         let ty = tx.tx.ty();
         if !self.types.contains(&ty) {
             return Err(Refusal::Unsupported(ty));
         }
         let limit = tx.tx.gas_limit();
         if limit > self.attributes.gas_limit {
-            return Err(Refusal::GasLimitTooHigh {
-                limit,
-                max: self.attributes.gas_limit,
-            });
+            return Err(Refusal::GasLimitTooHigh { limit, max: self.attributes.gas_limit });
         }
         if limit > self.gas_left() {
-            return Err(Refusal::BlockGas {
-                limit,
-                left: self.gas_left(),
-            });
+            return Err(Refusal::BlockGas { limit, left: self.gas_left() });
         }
         let (executed, nonce, deposit_nonce) = match tx.tx.as_deposit() {
             Some(deposit) => {
@@ -209,27 +178,14 @@ impl<S: StateSource> BlockRun<S> {
 
     /// Pays the block reward and collects the changes.
     pub(crate) fn finish(mut self, spec: &ChainSpec) -> Result<Finished, EvmError> {
-        let evm_error = |err: crate::state::StateError| EvmError::Evm(err.to_string());
         let reward = spec.block_reward(self.number, self.attributes.timestamp);
         if !reward.is_zero() {
             let beneficiary = self.attributes.beneficiary;
-            let mut account = self
-                .overlay()
-                .account(&beneficiary)
-                .map_err(evm_error)?
-                .unwrap_or_default();
+            let mut account = self.overlay().account(&beneficiary)?.unwrap_or_default();
             account.balance = account.balance.saturating_add(reward);
-            self.overlay()
-                .set_account(&beneficiary, account)
-                .map_err(evm_error)?;
+            self.overlay().set_account(&beneficiary, account)?;
         }
-        let mut changes = self
-            .evm
-            .ctx
-            .journaled_state
-            .database
-            .into_changes()
-            .map_err(evm_error)?;
+        let mut changes = self.evm.ctx.journaled_state.database.into_changes()?;
         (changes.fold, changes.inconsistent) = self.fold.into_changes();
         changes.receipts = self.old_tree.change_to(&self.tree);
         Ok(Finished {
@@ -266,13 +222,7 @@ impl<S: StateSource> BlockRun<S> {
         created: Option<Address>,
         deposit_nonce: Option<u64>,
     ) -> TxOutcome {
-        let Executed {
-            success,
-            gas_used,
-            logs,
-            output,
-            created: contract_address,
-        } = executed;
+        let Executed { success, gas_used, logs, output, created: contract_address } = executed;
         self.gas_used += gas_used;
         let receipt = Receipt {
             tx_hash: tx.hash(),
@@ -286,27 +236,17 @@ impl<S: StateSource> BlockRun<S> {
             contract_address: created,
             deposit_nonce,
         };
-        TxOutcome {
-            receipt,
-            contract_address,
-            output,
-        }
+        TxOutcome { receipt, contract_address, output }
     }
 
     /// Takes a receipt into the fold and the receipt tree.
     fn count(&mut self, fold: &Fold, receipt: &Receipt) {
         let overlay = &self.evm.ctx.journaled_state.database;
         for log in &receipt.logs {
-            self.fold
-                .count(fold, log, || overlay.known_code_hash(&log.address));
+            self.fold.count(fold, log, || overlay.known_code_hash(&log.address));
         }
         let index = self.transactions.len() as u64;
-        self.tree.push(receipt_leaf(
-            self.first_index + index,
-            self.number,
-            index,
-            receipt,
-        ));
+        self.tree.push(receipt_leaf(self.first_index + index, self.number, index, receipt));
     }
 
     fn system_calls(&mut self, spec: &ChainSpec) -> Result<(), EvmError> {
@@ -318,35 +258,20 @@ impl<S: StateSource> BlockRun<S> {
                 SystemInput::ParentHash => self.parent_hash,
                 SystemInput::ParentBeaconRoot => self.attributes.parent_beacon_block_root,
             };
-            let evm_error = |err: &dyn std::fmt::Display| EvmError::Evm(err.to_string());
-            let result = self
-                .evm
-                .system_call_one(call.to, Bytes::copy_from_slice(input.as_slice()));
+            let result = self.evm.system_call_one(call.to, Bytes::copy_from_slice(input.as_slice()));
             let state = self.evm.finalize();
-            result.map_err(|err| evm_error(&err))?;
-            self.overlay()
-                .commit(state)
-                .map_err(|err| evm_error(&err))?;
+            result.map_err(|err| EvmError::Evm(err.to_string()))?;
+            self.overlay().commit(state)?;
         }
         Ok(())
     }
 }
 
 fn check(spec: &ChainSpec, parent: &Header, attributes: &BlockAttributes) -> Result<(), EvmError> {
-    let BlockAttributes {
-        timestamp,
-        gas_limit,
-        extra_data,
-        ..
-    } = attributes;
+    let BlockAttributes { timestamp, gas_limit, extra_data, .. } = attributes;
     let refuse = |why: String| Err(EvmError::Attributes(why));
-    if *timestamp < parent.timestamp
-        || (*timestamp == parent.timestamp && !spec.header.equal_timestamps)
-    {
-        return refuse(format!(
-            "timestamp {timestamp} after a parent at {}",
-            parent.timestamp
-        ));
+    if *timestamp < parent.timestamp || (*timestamp == parent.timestamp && !spec.header.equal_timestamps) {
+        return refuse(format!("timestamp {timestamp} after a parent at {}", parent.timestamp));
     }
     if extra_data.len() > spec.header.max_extra_data_bytes {
         return refuse(format!(

@@ -21,19 +21,11 @@ pub(super) const PLAIN_DEPOSIT_GAS: u64 = 21_000;
 
 impl<S: StateSource> BlockRun<S> {
     /// Executes a deposit; the sender's nonce before it is returned too.
-    pub(super) fn execute_deposit(
-        &mut self,
-        deposit: &TxDeposit,
-    ) -> Result<(Executed, u64), Refusal> {
+    pub(super) fn execute_deposit(&mut self, deposit: &TxDeposit) -> Result<(Executed, u64), Refusal> {
         let mut from = self.account(&deposit.from)?;
         let nonce = from.nonce;
-        let Some(minted) = from
-            .balance
-            .checked_add(alloy_primitives::U256::from(deposit.mint))
-        else {
-            return Err(Refusal::Invalid(
-                "mint overflows the sender's balance".into(),
-            ));
+        let Some(minted) = from.balance.checked_add(alloy_primitives::U256::from(deposit.mint)) else {
+            return Err(Refusal::Invalid("mint overflows the sender's balance".into()));
         };
         if nonce == u64::MAX {
             return Err(Refusal::Invalid("nonce of the sender is exhausted".into()));
@@ -46,19 +38,9 @@ impl<S: StateSource> BlockRun<S> {
         Ok((executed, nonce))
     }
 
-    fn move_value(
-        &mut self,
-        deposit: &TxDeposit,
-        to: Address,
-        mut from: AccountInfo,
-    ) -> Result<Executed, Refusal> {
+    fn move_value(&mut self, deposit: &TxDeposit, to: Address, mut from: AccountInfo) -> Result<Executed, Refusal> {
         from.nonce += 1;
-        let fits = self
-            .account(&to)?
-            .balance
-            .checked_add(deposit.value)
-            .is_some()
-            || to == deposit.from;
+        let fits = self.account(&to)?.balance.checked_add(deposit.value).is_some() || to == deposit.from;
         let left = from.balance.checked_sub(deposit.value);
         let success = left.is_some() && fits && deposit.gas_limit >= PLAIN_DEPOSIT_GAS;
         if let (Some(left), true) = (left, success) {
@@ -70,17 +52,10 @@ impl<S: StateSource> BlockRun<S> {
             account.balance = account.balance.saturating_add(deposit.value);
             self.set_account(&to, account)?;
         }
-        Ok(Executed::plain(
-            success,
-            deposit.gas_limit.min(PLAIN_DEPOSIT_GAS),
-        ))
+        Ok(Executed::plain(success, deposit.gas_limit.min(PLAIN_DEPOSIT_GAS)))
     }
 
-    fn call_as_sender(
-        &mut self,
-        deposit: &TxDeposit,
-        mut from: AccountInfo,
-    ) -> Result<Executed, Refusal> {
+    fn call_as_sender(&mut self, deposit: &TxDeposit, mut from: AccountInfo) -> Result<Executed, Refusal> {
         self.set_account(&deposit.from, from)?;
         let tx = TxEnv {
             tx_type: 0,
@@ -125,5 +100,5 @@ impl<S: StateSource> BlockRun<S> {
 
 /// A state that cannot be read is not the transaction's fault.
 pub(super) fn fatal(err: StateError) -> Refusal {
-    Refusal::Fatal(EvmError::Evm(err.to_string()))
+    Refusal::Fatal(err.into())
 }

@@ -16,12 +16,7 @@ pub(crate) fn cfg_env(spec: &ChainSpec, fork: SpecId) -> CfgEnv {
 }
 
 /// The block as the EVM sees it.
-pub(crate) fn block_env(
-    attributes: &BlockAttributes,
-    number: u64,
-    base_fee: Option<u64>,
-    fork: SpecId,
-) -> BlockEnv {
+pub(crate) fn block_env(attributes: &BlockAttributes, number: u64, base_fee: Option<u64>, fork: SpecId) -> BlockEnv {
     BlockEnv {
         number: U256::from(number),
         beneficiary: attributes.beneficiary,
@@ -36,15 +31,8 @@ pub(crate) fn block_env(
 }
 
 /// An EVM over an overlay.
-pub(crate) fn build_evm<S: StateSource>(
-    overlay: Overlay<S>,
-    cfg: CfgEnv,
-    block: BlockEnv,
-) -> Evm<S> {
-    Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, cfg.spec)
-        .with_cfg(cfg)
-        .with_block(block)
-        .build_mainnet()
+pub(crate) fn build_evm<S: StateSource>(overlay: Overlay<S>, cfg: CfgEnv, block: BlockEnv) -> Evm<S> {
+    Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, cfg.spec).with_cfg(cfg).with_block(block).build_mainnet()
 }
 
 /// A transaction as the EVM sees it.

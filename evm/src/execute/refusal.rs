@@ -1,6 +1,6 @@
 //! Why a transaction was not executed.
 
-use crate::EvmError;
+use crate::{EvmError, state::StateError};
 use alloy_primitives::{Address, U256};
 use revm::context::{
     BlockEnv, CfgEnv, TxEnv,
@@ -106,14 +106,11 @@ pub enum Refusal {
 }
 
 /// Gives an EVM error its values.
-pub(crate) fn from_evm<E>(err: EVMError<E>, tx: &TxEnv, block: &BlockEnv, cfg: &CfgEnv) -> Refusal
-where
-    E: std::error::Error,
-{
+pub(crate) fn from_evm(err: EVMError<StateError>, tx: &TxEnv, block: &BlockEnv, cfg: &CfgEnv) -> Refusal {
     match err {
         EVMError::Transaction(err) => from_invalid(err, tx, block, cfg),
         EVMError::Header(err) => Refusal::Fatal(EvmError::Evm(err.to_string())),
-        EVMError::Database(err) => Refusal::Fatal(EvmError::Evm(err.to_string())),
+        EVMError::Database(err) => Refusal::Fatal(err.into()),
         EVMError::Custom(err) => Refusal::Fatal(EvmError::Evm(err)),
         EVMError::CustomAny(err) => Refusal::Fatal(EvmError::Evm(err.to_string())),
     }
@@ -124,42 +121,23 @@ fn from_invalid(err: InvalidTransaction, tx: &TxEnv, block: &BlockEnv, cfg: &Cfg
     match err {
         Invalid::NonceTooLow { tx, state } => Refusal::NonceTooLow { tx, state },
         Invalid::NonceTooHigh { tx, state } => Refusal::NonceTooHigh { tx, state },
-        Invalid::LackOfFundForMaxFee { fee, balance } => Refusal::InsufficientFunds {
-            have: *balance,
-            want: *fee,
-        },
-        Invalid::CallGasCostMoreThanGasLimit {
-            initial_gas: want,
-            gas_limit: have,
+        Invalid::LackOfFundForMaxFee { fee, balance } => Refusal::InsufficientFunds { have: *balance, want: *fee },
+        Invalid::CallGasCostMoreThanGasLimit { initial_gas: want, gas_limit: have }
+        | Invalid::GasFloorMoreThanGasLimit { gas_floor: want, gas_limit: have } => {
+            Refusal::IntrinsicGas { have, want }
         }
-        | Invalid::GasFloorMoreThanGasLimit {
-            gas_floor: want,
-            gas_limit: have,
-        } => Refusal::IntrinsicGas { have, want },
-        Invalid::TxGasLimitGreaterThanCap {
-            gas_limit: limit,
-            cap: max,
-        } => Refusal::GasLimitTooHigh { limit, max },
-        Invalid::CallerGasLimitMoreThanBlock => Refusal::GasLimitTooHigh {
-            limit: tx.gas_limit,
-            max: block.gas_limit,
-        },
-        Invalid::InvalidChainId | Invalid::MissingChainId => Refusal::WrongChainId {
-            have: tx.chain_id,
-            want: cfg.chain_id,
-        },
-        Invalid::GasPriceLessThanBasefee => Refusal::FeeTooLow {
-            max_fee: tx.gas_price,
-            base_fee: block.basefee,
-        },
-        Invalid::PriorityFeeGreaterThanMaxFee => Refusal::TipAboveFee {
-            tip: tx.gas_priority_fee.unwrap_or_default(),
-            max_fee: tx.gas_price,
-        },
-        Invalid::CreateInitCodeSizeLimit => Refusal::InitCodeTooLarge {
-            size: tx.data.len(),
-            max: cfg.max_initcode_size(),
-        },
+        Invalid::TxGasLimitGreaterThanCap { gas_limit: limit, cap: max } => Refusal::GasLimitTooHigh { limit, max },
+        Invalid::CallerGasLimitMoreThanBlock => Refusal::GasLimitTooHigh { limit: tx.gas_limit, max: block.gas_limit },
+        Invalid::InvalidChainId | Invalid::MissingChainId => {
+            Refusal::WrongChainId { have: tx.chain_id, want: cfg.chain_id }
+        }
+        Invalid::GasPriceLessThanBasefee => Refusal::FeeTooLow { max_fee: tx.gas_price, base_fee: block.basefee },
+        Invalid::PriorityFeeGreaterThanMaxFee => {
+            Refusal::TipAboveFee { tip: tx.gas_priority_fee.unwrap_or_default(), max_fee: tx.gas_price }
+        }
+        Invalid::CreateInitCodeSizeLimit => {
+            Refusal::InitCodeTooLarge { size: tx.data.len(), max: cfg.max_initcode_size() }
+        }
         Invalid::RejectCallerWithCode => Refusal::SenderHasCode(tx.caller),
         Invalid::Eip2930NotSupported
         | Invalid::Eip1559NotSupported

@@ -13,9 +13,7 @@ pub struct ChainReader {
 
 impl std::fmt::Debug for ChainReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChainReader")
-            .field("head", &self.head().number())
-            .finish()
+        f.debug_struct("ChainReader").field("head", &self.head().number()).finish()
     }
 }
 
@@ -39,12 +37,16 @@ impl ChainReader {
     /// # Errors
     /// If it is stored but cannot be read.
     pub fn block_by_number(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, EvmError> {
-        Ok(self
-            .shared
-            .durable
-            .read()
-            .recent(number)
-            .map(|recent| recent.block.clone()))
+        Ok(self.shared.durable.read().recent(number).map(|recent| recent.block.clone()))
+    }
+
+    /// A block whose bloom passes; others are not read.
+    pub(super) fn block_if(
+        &self,
+        number: u64,
+        pass: impl Fn(&alloy_primitives::Bloom) -> bool,
+    ) -> Result<Option<Arc<SealedBlock>>, EvmError> {
+        Ok(self.block_by_number(number)?.filter(|block| pass(&block.header.logs_bloom)))
     }
 
     /// A block of the chain; `None` for a hash that is not (or no longer) in it.
@@ -53,10 +55,7 @@ impl ChainReader {
     /// If it is stored but cannot be read.
     pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<SealedBlock>>, EvmError> {
         let number = self.shared.durable.read().number_of(hash);
-        let block = number
-            .map(|number| self.block_by_number(number))
-            .transpose()?
-            .flatten();
+        let block = number.map(|number| self.block_by_number(number)).transpose()?.flatten();
         Ok(block.filter(|block| block.hash == *hash))
     }
 
@@ -70,13 +69,7 @@ impl ChainReader {
 
     /// An account at the durable head.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
-        self.shared
-            .durable
-            .read()
-            .flat
-            .accounts
-            .get(address)
-            .copied()
+        self.shared.durable.read().flat.accounts.get(address).copied()
     }
 
     /// A storage slot at the durable head.
@@ -87,12 +80,7 @@ impl ChainReader {
     /// Code at the durable head; empty where there is none.
     pub fn code(&self, address: &Address) -> Bytes {
         let durable = self.shared.durable.read();
-        let hash = durable
-            .flat
-            .accounts
-            .get(address)
-            .filter(|info| info.has_code())
-            .map(|info| info.code_hash);
+        let hash = durable.flat.accounts.get(address).filter(|info| info.has_code()).map(|info| info.code_hash);
         let code = hash.and_then(|hash| durable.flat.codes.get(&hash));
         code.map(|code| code.original_bytes()).unwrap_or_default()
     }

@@ -4,7 +4,16 @@
 //! [`StateView`] that lasts longer stays at its block through the undo records of the blocks after it.
 
 mod blocks;
+mod call;
+mod logs;
+mod proof;
 mod view;
 
 pub use blocks::ChainReader;
+pub use call::{
+    AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus, MAX_CALL_GAS,
+    MAX_OVERRIDES,
+};
+pub use logs::{LogEntry, LogFilter, MAX_LOG_RANGE_BLOCKS};
+pub use proof::{AccountProof, MAX_PROOF_SLOTS};
 pub use view::StateView;

@@ -20,9 +20,7 @@ pub struct StateView {
 
 impl std::fmt::Debug for StateView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StateView")
-            .field("block", &self.block.number())
-            .finish()
+        f.debug_struct("StateView").field("block", &self.block.number()).finish()
     }
 }
 
@@ -32,11 +30,7 @@ impl StateView {
             let durable = shared.durable.read();
             (durable.head().clone(), durable.epoch)
         };
-        Self {
-            shared,
-            block,
-            epoch,
-        }
+        Self { shared, block, epoch }
     }
 
     pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Result<Self, EvmError> {
@@ -45,16 +39,10 @@ impl StateView {
             if number > durable.head().number() {
                 return Err(EvmError::NoSuchBlock(number));
             }
-            durable
-                .recent(number)
-                .map(|recent| (recent.block.clone(), durable.epoch))
+            durable.recent(number).map(|recent| (recent.block.clone(), durable.epoch))
         };
         let (block, epoch) = found.ok_or(EvmError::StateUnavailable(number))?;
-        Ok(Self {
-            shared,
-            block,
-            epoch,
-        })
+        Ok(Self { shared, block, epoch })
     }
 
     /// The block after which this is the state.
@@ -115,10 +103,7 @@ impl From<StateError> for EvmError {
     fn from(err: StateError) -> Self {
         match err {
             StateError::Unavailable(number) => Self::StateUnavailable(number),
-            StateError::MissingCode(hash) => Self::Corrupt {
-                what: "code",
-                place: hash.to_string(),
-            },
+            StateError::MissingCode(hash) => Self::Corrupt { what: "code", place: hash.to_string() },
         }
     }
 }
@@ -139,23 +124,12 @@ impl StateSource for StateView {
     }
 
     fn code(&self, hash: &B256) -> Result<Bytecode, StateError> {
-        self.shared
-            .durable
-            .read()
-            .flat
-            .codes
-            .get(hash)
-            .cloned()
-            .ok_or(StateError::MissingCode(*hash))
+        self.shared.durable.read().flat.codes.get(hash).cloned().ok_or(StateError::MissingCode(*hash))
     }
 
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
         let below = number < self.block.number() && self.block.number() - number <= 256;
-        Ok(if below {
-            self.shared.durable.read().hashes.get(number)
-        } else {
-            B256::ZERO
-        })
+        Ok(if below { self.shared.durable.read().hashes.get(number) } else { B256::ZERO })
     }
 
     fn slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, StateError> {
@@ -169,19 +143,11 @@ impl StateSource for StateView {
         let mut slots: BTreeMap<U256, U256> = flat.into_iter().flatten().collect();
         for later in (number + 1..=durable.head().number()).rev() {
             let changes = &durable.recent(later).ok_or(unavailable)?.changes;
-            let from = changes
-                .slots
-                .partition_point(|change| change.address < *address);
-            for change in changes.slots[from..]
-                .iter()
-                .take_while(|change| change.address == *address)
-            {
+            let from = changes.slots.partition_point(|change| change.address < *address);
+            for change in changes.slots[from..].iter().take_while(|change| change.address == *address) {
                 slots.insert(change.slot, change.old);
             }
         }
-        Ok(slots
-            .into_iter()
-            .filter(|(_, value)| !value.is_zero())
-            .collect())
+        Ok(slots.into_iter().filter(|(_, value)| !value.is_zero()).collect())
     }
 }

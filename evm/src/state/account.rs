@@ -16,11 +16,7 @@ pub struct AccountInfo {
 
 impl Default for AccountInfo {
     fn default() -> Self {
-        Self {
-            balance: U256::ZERO,
-            nonce: 0,
-            code_hash: KECCAK_EMPTY,
-        }
+        Self { balance: U256::ZERO, nonce: 0, code_hash: KECCAK_EMPTY }
     }
 }
 

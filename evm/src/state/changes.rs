@@ -39,18 +39,14 @@ pub(crate) struct Changes {
 impl Changes {
     /// The change of an account.
     pub(crate) fn account(&self, address: &Address) -> Option<&AccountChange> {
-        let found = self
-            .accounts
-            .binary_search_by(|change| change.address.cmp(address));
+        let found = self.accounts.binary_search_by(|change| change.address.cmp(address));
         found.ok().map(|index| &self.accounts[index])
     }
 
     /// The change of a slot.
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> Option<&SlotChange> {
         let key = (address, slot);
-        let found = self
-            .slots
-            .binary_search_by(|change| (&change.address, &change.slot).cmp(&key));
+        let found = self.slots.binary_search_by(|change| (&change.address, &change.slot).cmp(&key));
         found.ok().map(|index| &self.slots[index])
     }
 
@@ -59,11 +55,7 @@ impl Changes {
         size_of::<Self>()
             + self.accounts.len() * size_of::<AccountChange>()
             + self.slots.len() * size_of::<SlotChange>()
-            + self
-                .codes
-                .iter()
-                .map(|(_, code)| 64 + code.len())
-                .sum::<usize>()
+            + self.codes.iter().map(|(_, code)| 64 + code.len()).sum::<usize>()
             + self.fold.len() * size_of::<FoldChange>()
             + self.inconsistent.len() * 20
             + self.receipts.size_bytes()

@@ -46,11 +46,7 @@ impl Flat {
 
     /// A slot's value.
     pub(crate) fn slot(&self, address: &Address, slot: &U256) -> U256 {
-        self.storages
-            .get(address)
-            .and_then(|slots| slots.get(slot))
-            .copied()
-            .unwrap_or_default()
+        self.storages.get(address).and_then(|slots| slots.get(slot)).copied().unwrap_or_default()
     }
 }
 

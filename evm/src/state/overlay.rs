@@ -41,11 +41,7 @@ pub(crate) struct Overlay<S> {
 impl<S: StateSource> Overlay<S> {
     /// An overlay without changes.
     pub(crate) fn new(source: S) -> Self {
-        Self {
-            source,
-            accounts: AddressMap::default(),
-            codes: B256Map::default(),
-        }
+        Self { source, accounts: AddressMap::default(), codes: B256Map::default() }
     }
 
     /// An account as transactions so far left it.
@@ -59,11 +55,7 @@ impl<S: StateSource> Overlay<S> {
         match cached.slots.entry(*slot) {
             Entry::Occupied(entry) => Ok(entry.get().new),
             Entry::Vacant(entry) => {
-                let old = if cached.old.is_none() {
-                    U256::ZERO
-                } else {
-                    self.source.slot(address, slot)?
-                };
+                let old = if cached.old.is_none() { U256::ZERO } else { self.source.slot(address, slot)? };
                 let new = if cached.wiped { U256::ZERO } else { old };
                 entry.insert(CachedSlot { old, new });
                 Ok(new)
@@ -77,11 +69,7 @@ impl<S: StateSource> Overlay<S> {
     }
 
     /// Replaces balance and nonce of an account, creating it; an account left empty does not exist.
-    pub(crate) fn set_account(
-        &mut self,
-        address: &Address,
-        info: AccountInfo,
-    ) -> Result<(), StateError> {
+    pub(crate) fn set_account(&mut self, address: &Address, info: AccountInfo) -> Result<(), StateError> {
         let cached = self.cached(address)?;
         cached.new = (!info.is_empty()).then_some(info);
         Ok(())
@@ -90,28 +78,16 @@ impl<S: StateSource> Overlay<S> {
     /// Replaces an account's code (for genesis and simulations).
     pub(crate) fn set_code(&mut self, address: &Address, code: Bytes) -> Result<(), StateError> {
         let code = Bytecode::new_raw(code);
-        let hash = if code.is_empty() {
-            KECCAK_EMPTY
-        } else {
-            code.hash_slow()
-        };
+        let hash = if code.is_empty() { KECCAK_EMPTY } else { code.hash_slow() };
         self.codes.insert(hash, code.clone());
         let cached = self.cached(address)?;
-        cached.new = Some(AccountInfo {
-            code_hash: hash,
-            ..cached.new.unwrap_or_default()
-        });
+        cached.new = Some(AccountInfo { code_hash: hash, ..cached.new.unwrap_or_default() });
         cached.code = Some(code);
         Ok(())
     }
 
     /// Replaces a slot (for genesis and simulations).
-    pub(crate) fn set_slot(
-        &mut self,
-        address: &Address,
-        slot: U256,
-        value: U256,
-    ) -> Result<(), StateError> {
+    pub(crate) fn set_slot(&mut self, address: &Address, slot: U256, value: U256) -> Result<(), StateError> {
         self.slot(address, &slot)?;
         let cached = self.cached(address)?;
         if let Some(cached) = cached.slots.get_mut(&slot) {
@@ -143,39 +119,21 @@ impl<S: StateSource> Overlay<S> {
             if cached.wiped && cached.old.is_some() {
                 for (slot, old) in self.source.slots(&address)? {
                     if !cached.slots.contains_key(&slot) {
-                        changes.slots.push(SlotChange {
-                            address,
-                            slot,
-                            old,
-                            new: U256::ZERO,
-                        });
+                        changes.slots.push(SlotChange { address, slot, old, new: U256::ZERO });
                     }
                 }
             }
             for (slot, CachedSlot { old, new }) in cached.slots {
                 if old != new {
-                    changes.slots.push(SlotChange {
-                        address,
-                        slot,
-                        old,
-                        new,
-                    });
+                    changes.slots.push(SlotChange { address, slot, old, new });
                 }
             }
             if cached.old != cached.new {
-                changes.accounts.push(AccountChange {
-                    address,
-                    old: cached.old,
-                    new: cached.new,
-                });
+                changes.accounts.push(AccountChange { address, old: cached.old, new: cached.new });
             }
         }
-        changes
-            .accounts
-            .sort_unstable_by_key(|change| change.address);
-        changes
-            .slots
-            .sort_unstable_by_key(|change| (change.address, change.slot));
+        changes.accounts.sort_unstable_by_key(|change| change.address);
+        changes.slots.sort_unstable_by_key(|change| (change.address, change.slot));
         changes.codes = self.codes.into_iter().collect();
         changes.codes.retain(|(hash, _)| *hash != KECCAK_EMPTY);
         changes.codes.sort_unstable_by_key(|(hash, _)| *hash);
@@ -190,9 +148,7 @@ impl<S: StateSource> Overlay<S> {
         if *hash == KECCAK_EMPTY {
             return Ok(Bytecode::default());
         }
-        self.codes
-            .get(hash)
-            .map_or_else(|| self.source.code(hash), |code| Ok(code.clone()))
+        self.codes.get(hash).map_or_else(|| self.source.code(hash), |code| Ok(code.clone()))
     }
 
     /// EIP-161 deletes an account that is touched and empty; before it, the journal marks those to keep as created.
@@ -208,37 +164,19 @@ impl<S: StateSource> Overlay<S> {
         if created {
             cached.wipe();
         }
-        for (slot, value) in account
-            .storage
-            .into_iter()
-            .filter(|(_, value)| value.is_changed())
-        {
+        for (slot, value) in account.storage.into_iter().filter(|(_, value)| value.is_changed()) {
             let new = value.present_value;
             match cached.slots.entry(slot) {
                 Entry::Occupied(mut entry) => entry.get_mut().new = new,
                 Entry::Vacant(entry) => {
                     let gone = cached.old.is_none();
-                    let old = if gone {
-                        U256::ZERO
-                    } else {
-                        self.source.slot(address, &slot)?
-                    };
+                    let old = if gone { U256::ZERO } else { self.source.slot(address, &slot)? };
                     entry.insert(CachedSlot { old, new });
                 }
             }
         }
-        let EvmAccount {
-            balance,
-            nonce,
-            code_hash,
-            code,
-            ..
-        } = account.info;
-        let info = AccountInfo {
-            balance,
-            nonce,
-            code_hash,
-        };
+        let EvmAccount { balance, nonce, code_hash, code, .. } = account.info;
+        let info = AccountInfo { balance, nonce, code_hash };
         if cached.new.is_none_or(|old| old.code_hash != code_hash) {
             if let Some(code) = &code
                 && code_hash != KECCAK_EMPTY
@@ -261,13 +199,7 @@ fn load<'a, S: StateSource>(
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(entry) => {
             let old = source.account(address)?;
-            entry.insert(CachedAccount {
-                old,
-                new: old,
-                code: None,
-                slots: HashMap::default(),
-                wiped: false,
-            })
+            entry.insert(CachedAccount { old, new: old, code: None, slots: HashMap::default(), wiped: false })
         }
     })
 }
@@ -297,12 +229,7 @@ impl<S: StateSource> Database for Overlay<S> {
                 code
             }
         };
-        Ok(Some(EvmAccount::new(
-            info.balance,
-            info.nonce,
-            info.code_hash,
-            code,
-        )))
+        Ok(Some(EvmAccount::new(info.balance, info.nonce, info.code_hash, code)))
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, StateError> {

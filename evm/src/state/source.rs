@@ -57,15 +57,9 @@ impl HashRing {
 
     /// Hash of a block; 0 if it is not among the last 256.
     pub(crate) fn get(&self, number: u64) -> B256 {
-        let back = self
-            .head
-            .checked_sub(number)
-            .and_then(|back| usize::try_from(back).ok());
+        let back = self.head.checked_sub(number).and_then(|back| usize::try_from(back).ok());
         let index = back.and_then(|back| self.hashes.len().checked_sub(back + 1));
-        index
-            .and_then(|index| self.hashes.get(index))
-            .copied()
-            .unwrap_or_default()
+        index.and_then(|index| self.hashes.get(index)).copied().unwrap_or_default()
     }
 
     /// First block of a ring whose newest is `head`.

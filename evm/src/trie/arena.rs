@@ -51,10 +51,7 @@ pub(super) struct Arena<T> {
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            free: Vec::new(),
-        }
+        Self { items: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -64,9 +61,7 @@ impl<T> Arena<T> {
             self.items[index as usize] = item;
             return index;
         }
-        let index = u32::try_from(self.items.len())
-            .ok()
-            .filter(|index| *index < INDEX_MASK);
+        let index = u32::try_from(self.items.len()).ok().filter(|index| *index < INDEX_MASK);
         self.items.push(item);
         index.expect("2^31 nodes take more memory than there is")
     }

@@ -98,11 +98,7 @@ impl<V: TrieValue> Trie<V> {
         let children = self.branches[index].children;
         let start = walk.stack.len();
         let mut mask = TrieMask::default();
-        for (way, child) in children
-            .into_iter()
-            .enumerate()
-            .filter(|(_, child)| !child.is_none())
-        {
+        for (way, child) in children.into_iter().enumerate().filter(|(_, child)| !child.is_none()) {
             let node = self.reference(child, depth + 1, walk);
             walk.stack.push(node);
             mask.set_bit(way as u8);
@@ -192,10 +188,7 @@ mod tests {
     }
 
     fn value() -> impl Strategy<Value = U256> {
-        prop_oneof![
-            (0u64..300).prop_map(U256::from),
-            any::<[u8; 32]>().prop_map(U256::from_be_bytes),
-        ]
+        prop_oneof![(0u64..300).prop_map(U256::from), any::<[u8; 32]>().prop_map(U256::from_be_bytes),]
     }
 
     proptest! {

@@ -15,17 +15,9 @@ pub(crate) struct AccountLeaf {
 
 impl TrieValue for AccountLeaf {
     fn encode_value(&self, out: &mut Vec<u8>) {
-        let AccountInfo {
-            balance,
-            nonce,
-            code_hash,
-        } = &self.info;
+        let AccountInfo { balance, nonce, code_hash } = &self.info;
         let payload_length = nonce.length() + balance.length() + 2 * code_hash.length();
-        Header {
-            list: true,
-            payload_length,
-        }
-        .encode(out);
+        Header { list: true, payload_length }.encode(out);
         nonce.encode(out);
         balance.encode(out);
         self.storage_root.encode(out);
@@ -97,19 +89,11 @@ impl StateTrie {
         }
         let mut roots = roots.into_iter().peekable();
         for change in &changes.accounts {
-            while let Some((address, root)) =
-                roots.next_if(|(address, _)| *address < change.address)
-            {
+            while let Some((address, root)) = roots.next_if(|(address, _)| *address < change.address) {
                 self.set_storage_root(&address, root);
             }
-            let root = roots
-                .next_if(|(address, _)| *address == change.address)
-                .map(|(_, root)| root);
-            self.set_account(
-                &change.address,
-                direction.pick(&change.old, &change.new).as_ref(),
-                root,
-            );
+            let root = roots.next_if(|(address, _)| *address == change.address).map(|(_, root)| root);
+            self.set_account(&change.address, direction.pick(&change.old, &change.new).as_ref(), root);
         }
         for (address, root) in roots {
             self.set_storage_root(&address, root);
@@ -117,12 +101,7 @@ impl StateTrie {
     }
 
     /// Loads an account and all its storage, for a trie that starts from a flat state.
-    pub(crate) fn load(
-        &mut self,
-        address: &Address,
-        info: &AccountInfo,
-        slots: impl Iterator<Item = (U256, U256)>,
-    ) {
+    pub(crate) fn load(&mut self, address: &Address, info: &AccountInfo, slots: impl Iterator<Item = (U256, U256)>) {
         let mut trie = Trie::default();
         for (slot, value) in slots {
             trie.insert(keccak256(slot.to_be_bytes::<32>()), value);
@@ -131,13 +110,7 @@ impl StateTrie {
         if !trie.is_empty() {
             self.storages.insert(*address, trie);
         }
-        self.accounts.insert(
-            keccak256(address),
-            AccountLeaf {
-                info: *info,
-                storage_root,
-            },
-        );
+        self.accounts.insert(keccak256(address), AccountLeaf { info: *info, storage_root });
     }
 
     /// The state root.
@@ -155,30 +128,16 @@ impl StateTrie {
         let trie = self.storages.get(address);
         let prove = |slot: &B256| {
             let key = keccak256(slot);
-            let value = trie
-                .and_then(|trie| trie.get(&key))
-                .copied()
-                .unwrap_or_default();
-            (
-                *slot,
-                value,
-                trie.map(|trie| trie.proof(&key)).unwrap_or_default(),
-            )
+            let value = trie.and_then(|trie| trie.get(&key)).copied().unwrap_or_default();
+            (*slot, value, trie.map(|trie| trie.proof(&key)).unwrap_or_default())
         };
         let storage = slots.iter().map(prove).collect();
-        StateProof {
-            account,
-            storage_root,
-            account_proof: self.accounts.proof(&key),
-            storage,
-        }
+        StateProof { account, storage_root, account_proof: self.accounts.proof(&key), storage }
     }
 
     /// Root of an account's storage.
     pub(crate) fn storage_root(&self, address: &Address) -> B256 {
-        self.accounts
-            .get(&keccak256(address))
-            .map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root)
+        self.accounts.get(&keccak256(address)).map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root)
     }
 
     fn set_account(&mut self, address: &Address, info: Option<&AccountInfo>, root: Option<B256>) {
@@ -188,19 +147,9 @@ impl StateTrie {
                 self.accounts.remove(&key);
             }
             Some(info) => {
-                let old = || {
-                    self.accounts
-                        .get(&key)
-                        .map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root)
-                };
+                let old = || self.accounts.get(&key).map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root);
                 let storage_root = root.unwrap_or_else(old);
-                self.accounts.insert(
-                    key,
-                    AccountLeaf {
-                        info: *info,
-                        storage_root,
-                    },
-                );
+                self.accounts.insert(key, AccountLeaf { info: *info, storage_root });
             }
         }
     }
@@ -210,8 +159,7 @@ impl StateTrie {
         let key = keccak256(address);
         if let Some(leaf) = self.accounts.get(&key) {
             let info = leaf.info;
-            self.accounts
-                .insert(key, AccountLeaf { info, storage_root });
+            self.accounts.insert(key, AccountLeaf { info, storage_root });
         }
     }
 }
@@ -225,40 +173,21 @@ mod tests {
 
     #[test]
     fn state_root_and_proofs_follow_changes_and_undo() {
-        let info = |n: u64| AccountInfo {
-            balance: U256::from(n),
-            nonce: n,
-            ..Default::default()
-        };
+        let info = |n: u64| AccountInfo { balance: U256::from(n), nonce: n, ..Default::default() };
         let (a, b) = (Address::repeat_byte(1), Address::repeat_byte(2));
         let changes = Changes {
             accounts: vec![
-                AccountChange {
-                    address: a,
-                    old: None,
-                    new: Some(info(1)),
-                },
-                AccountChange {
-                    address: b,
-                    old: None,
-                    new: Some(info(2)),
-                },
+                AccountChange { address: a, old: None, new: Some(info(1)) },
+                AccountChange { address: b, old: None, new: Some(info(2)) },
             ],
             slots: (1..50u64)
-                .map(|n| SlotChange {
-                    address: b,
-                    slot: U256::from(n),
-                    old: U256::ZERO,
-                    new: U256::from(n),
-                })
+                .map(|n| SlotChange { address: b, slot: U256::from(n), old: U256::ZERO, new: U256::from(n) })
                 .collect(),
             ..Default::default()
         };
         let mut trie = StateTrie::default();
         trie.apply(&changes, Direction::Forward);
-        let storage: BTreeMap<B256, U256> = (1..50u64)
-            .map(|n| (B256::from(U256::from(n)), U256::from(n)))
-            .collect();
+        let storage: BTreeMap<B256, U256> = (1..50u64).map(|n| (B256::from(U256::from(n)), U256::from(n))).collect();
         let storage_root = root::storage_root_unhashed(storage);
         let account = |n: u64, storage_root| TrieAccount {
             nonce: n,
@@ -266,23 +195,14 @@ mod tests {
             storage_root,
             code_hash: alloy_trie::KECCAK_EMPTY,
         };
-        let accounts = [
-            (a, account(1, EMPTY_ROOT_HASH)),
-            (b, account(2, storage_root)),
-        ];
+        let accounts = [(a, account(1, EMPTY_ROOT_HASH)), (b, account(2, storage_root))];
         let expected = root::state_root_unhashed(accounts);
         assert_eq!(trie.root(), expected);
         assert_eq!(trie.storage_root(&b), storage_root);
 
         let proof = trie.proof(&b, &[B256::with_last_byte(7), B256::with_last_byte(99)]);
         let encoded = alloy_rlp::encode(account(2, storage_root));
-        verify_proof(
-            expected,
-            Nibbles::unpack(keccak256(b)),
-            Some(encoded),
-            &proof.account_proof,
-        )
-        .unwrap();
+        verify_proof(expected, Nibbles::unpack(keccak256(b)), Some(encoded), &proof.account_proof).unwrap();
         let (slot, value, nodes) = &proof.storage[0];
         assert_eq!(*value, U256::from(7));
         let key = Nibbles::unpack(keccak256(slot));
@@ -291,12 +211,7 @@ mod tests {
         verify_proof(storage_root, Nibbles::unpack(keccak256(slot)), None, nodes).unwrap();
 
         let slot_only = Changes {
-            slots: vec![SlotChange {
-                address: b,
-                slot: U256::from(3),
-                old: U256::from(3),
-                new: U256::ZERO,
-            }],
+            slots: vec![SlotChange { address: b, slot: U256::from(3), old: U256::from(3), new: U256::ZERO }],
             ..Default::default()
         };
         trie.apply(&slot_only, Direction::Forward);

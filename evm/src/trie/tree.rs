@@ -37,11 +37,7 @@ pub struct Trie<V> {
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self {
-            leaves: Arena::default(),
-            branches: Arena::default(),
-            root: NodeId::NONE,
-        }
+        Self { leaves: Arena::default(), branches: Arena::default(), root: NodeId::NONE }
     }
 }
 
@@ -182,32 +178,17 @@ impl<V> Trie<V> {
     }
 
     fn new_leaf(&mut self, key: B256, value: V) -> NodeId {
-        NodeId::leaf(self.leaves.insert(Leaf {
-            key,
-            value,
-            node: RlpNode::default(),
-        }))
+        NodeId::leaf(self.leaves.insert(Leaf { key, value, node: RlpNode::default() }))
     }
 
     /// Puts a branch above `node` that leads to it and to a new leaf.
-    fn fork(
-        &mut self,
-        parent: Option<(u32, usize)>,
-        node: NodeId,
-        other: &B256,
-        key: B256,
-        value: V,
-    ) {
+    fn fork(&mut self, parent: Option<(u32, usize)>, node: NodeId, other: &B256, key: B256, value: V) {
         let depth = shared_nibbles(other, &key);
         let mut children = [NodeId::NONE; 16];
         children[nibble(other, depth)] = node;
         children[nibble(&key, depth)] = self.new_leaf(key, value);
         let depth = u8::try_from(depth).expect("keys have 64 nibbles");
-        let branch = self.branches.insert(Branch {
-            children,
-            depth,
-            node: RlpNode::default(),
-        });
+        let branch = self.branches.insert(Branch { children, depth, node: RlpNode::default() });
         self.replace(parent, NodeId::branch(branch));
     }
 

@@ -1,0 +1,414 @@
+//! Running messages that change nothing: `eth_call`, gas estimates, access lists.
+
+use super::{ChainReader, StateView};
+use crate::{
+    BlockAttributes, EvmError, TX_GAS_LIMIT_CAP,
+    execute::{Evm, block_env, cfg_env, from_evm},
+    state::{Overlay, StateError},
+};
+use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
+use revm::{
+    Context, ExecuteEvm, InspectEvm, MainBuilder,
+    context::{
+        BlockEnv, CfgEnv, TxEnv,
+        result::{ExecutionResult, ResultGas},
+    },
+    context_interface::either::Either,
+    primitives::hardfork::SpecId,
+};
+use revm_inspectors::access_list::AccessListInspector;
+
+/// Gas of a call that names none, and the most one may name.
+pub const MAX_CALL_GAS: u64 = 50_000_000;
+/// Gas of a plain transfer.
+const TRANSFER_GAS: u64 = 21_000;
+/// Gas a callee gets on top when value is sent: an estimate must leave it.
+const CALL_STIPEND: u64 = 2_300;
+/// An estimate is at most this share (in thousandths) above the least that works.
+const ESTIMATE_SLACK_PERMILLE: u64 = 15;
+/// An access list changes what code does; how often to run again until it stays the same.
+const ACCESS_LIST_ROUNDS: usize = 4;
+/// Most accounts of a state override.
+pub const MAX_OVERRIDES: usize = 256;
+
+/// A message to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallMessage {
+    /// Sender; may have code, and no signature is asked for.
+    pub from: Address,
+    /// Callee; `None` creates a contract.
+    pub to: Option<Address>,
+    /// Gas limit; [`MAX_CALL_GAS`] if `None`.
+    pub gas: Option<u64>,
+    /// Gas price or max fee per gas; nothing is charged if `None` or 0.
+    pub gas_price: Option<u128>,
+    /// Max priority fee per gas.
+    pub max_priority_fee_per_gas: Option<u128>,
+    /// Wei.
+    pub value: U256,
+    /// Calldata or init code.
+    pub data: Bytes,
+    /// EIP-2930 access list.
+    pub access_list: AccessList,
+    /// EIP-7702 authorisations.
+    pub authorization_list: Vec<SignedAuthorization>,
+    /// Nonce to check; the sender's own if `None`.
+    pub nonce: Option<u64>,
+}
+
+/// On which state, and in which block, to run a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockContext {
+    /// State after this block; the durable head if `None`.
+    pub number: Option<u64>,
+    /// Run as in the block after it instead of in that block itself.
+    pub pending: bool,
+    /// What to change in the block's environment.
+    pub overrides: BlockOverrides,
+}
+
+impl BlockContext {
+    /// At the durable head.
+    pub fn latest() -> Self {
+        Self::default()
+    }
+
+    /// After a block.
+    pub fn at(number: u64) -> Self {
+        Self { number: Some(number), ..Self::default() }
+    }
+}
+
+/// Changes to a block's environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockOverrides {
+    /// Block number.
+    pub number: Option<u64>,
+    /// Unix seconds.
+    pub timestamp: Option<u64>,
+    /// Gas limit.
+    pub gas_limit: Option<u64>,
+    /// Beneficiary.
+    pub beneficiary: Option<Address>,
+    /// `PREVRANDAO`.
+    pub prev_randao: Option<B256>,
+    /// Base fee.
+    pub base_fee: Option<u64>,
+}
+
+/// Changes to one account before a message runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountOverride {
+    /// Wei.
+    pub balance: Option<U256>,
+    /// Nonce.
+    pub nonce: Option<u64>,
+    /// Code.
+    pub code: Option<Bytes>,
+    /// The whole storage.
+    pub state: Option<Vec<(B256, B256)>>,
+    /// Some slots.
+    pub state_diff: Vec<(B256, B256)>,
+}
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallStatus {
+    /// It returned.
+    Success,
+    /// It reverted; the output is the revert data.
+    Reverted,
+    /// It ran out of gas or did what no code may; the reason.
+    Halted(String),
+}
+
+/// What a message did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallResult {
+    /// How it ended.
+    pub status: CallStatus,
+    /// Gas used, as a receipt would say.
+    pub gas_used: u64,
+    /// Return or revert data; for a creation the created code.
+    pub output: Bytes,
+    /// Logs, if it succeeded.
+    pub logs: Vec<Log>,
+    /// The contract it created.
+    pub contract_address: Option<Address>,
+}
+
+impl CallResult {
+    /// Whether it succeeded.
+    pub fn is_success(&self) -> bool {
+        self.status == CallStatus::Success
+    }
+
+    /// One line for people: the revert reason where there is one.
+    pub fn message(&self) -> String {
+        match &self.status {
+            CallStatus::Success => "success".into(),
+            CallStatus::Halted(reason) => reason.clone(),
+            CallStatus::Reverted => match alloy_sol_types::decode_revert_reason(&self.output) {
+                Some(reason) => format!("execution reverted: {}", reason.trim_start_matches("revert: ")),
+                None => "execution reverted".into(),
+            },
+        }
+    }
+
+    fn new(result: ExecutionResult) -> Self {
+        let gas_used = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { logs, output, .. } => {
+                let contract_address = output.address().copied();
+                Self { status: CallStatus::Success, gas_used, output: output.into_data(), logs, contract_address }
+            }
+            ExecutionResult::Revert { output, .. } => {
+                Self { status: CallStatus::Reverted, gas_used, output, logs: Vec::new(), contract_address: None }
+            }
+            ExecutionResult::Halt { reason, .. } => Self {
+                status: CallStatus::Halted(reason.to_string()),
+                gas_used,
+                output: Bytes::new(),
+                logs: Vec::new(),
+                contract_address: None,
+            },
+        }
+    }
+}
+
+/// An access list and what running with it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessListResult {
+    /// The list.
+    pub access_list: AccessList,
+    /// How the run with it ended, gas included.
+    pub result: CallResult,
+}
+
+impl ChainReader {
+    /// Runs a message and forgets what it did.
+    ///
+    /// # Errors
+    /// [`EvmError::Refused`] if no block could hold it; a failing message is no error.
+    pub fn call(
+        &self,
+        message: &CallMessage,
+        context: &BlockContext,
+        overrides: &[(Address, AccountOverride)],
+    ) -> Result<CallResult, EvmError> {
+        let mut run = self.simulation(message, context, overrides)?;
+        let gas = message.gas.unwrap_or(MAX_CALL_GAS).min(MAX_CALL_GAS);
+        Ok(CallResult::new(run.execute(gas)?))
+    }
+
+    /// The least gas limit with which a message succeeds, or up to 1.5 % more.
+    ///
+    /// # Errors
+    /// [`EvmError::Failed`] with the revert data if no gas limit is enough; [`EvmError::Refused`].
+    pub fn estimate_gas(
+        &self,
+        message: &CallMessage,
+        context: &BlockContext,
+        overrides: &[(Address, AccountOverride)],
+    ) -> Result<u64, EvmError> {
+        let mut run = self.simulation(message, context, overrides)?;
+        let mut high = run.most_gas(message)?;
+        let plain = message.data.is_empty() && message.to.is_some() && message.access_list.is_empty();
+        if plain && high >= TRANSFER_GAS && run.execute(TRANSFER_GAS).is_ok_and(|result| result.is_success()) {
+            return Ok(TRANSFER_GAS);
+        }
+        let result = run.execute(high)?;
+        let gas: ResultGas = *result.gas();
+        if !result.is_success() {
+            return Err(EvmError::Failed(Box::new(CallResult::new(result))));
+        }
+        let mut low = result.tx_gas_used().saturating_sub(1);
+        let optimistic = (gas.total_gas_spent() + CALL_STIPEND) * 64 / 63;
+        if optimistic < high {
+            if run.enough(optimistic)? {
+                high = optimistic;
+            } else {
+                low = low.max(optimistic);
+            }
+        }
+        while high - low > 1 && (high - low) * 1_000 > high * ESTIMATE_SLACK_PERMILLE {
+            let middle = (low + (high - low) / 2).min(low.saturating_mul(2));
+            if run.enough(middle)? {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        Ok(high)
+    }
+
+    /// The accounts and slots a message touches, as an EIP-2930 list.
+    ///
+    /// # Errors
+    /// [`EvmError::Refused`] if no block could hold the message.
+    pub fn create_access_list(
+        &self,
+        message: &CallMessage,
+        context: &BlockContext,
+        overrides: &[(Address, AccountOverride)],
+    ) -> Result<AccessListResult, EvmError> {
+        let gas = message.gas.unwrap_or(MAX_CALL_GAS).min(MAX_CALL_GAS);
+        let mut access_list = message.access_list.clone();
+        let mut round = 0;
+        loop {
+            let with_list = CallMessage { access_list: access_list.clone(), ..message.clone() };
+            let Simulation { evm, tx } = self.simulation(&with_list, context, overrides)?;
+            let ctx = evm.ctx;
+            let mut evm = ctx.build_mainnet_with_inspector(AccessListInspector::new(access_list.clone()));
+            let tx = TxEnv { gas_limit: gas, ..tx };
+            let result = evm.inspect_one_tx(tx).map_err(|err| {
+                let ctx = &evm.ctx;
+                Box::new(from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg))
+            })?;
+            let found = evm.inspector.into_access_list();
+            round += 1;
+            if found == access_list || round == ACCESS_LIST_ROUNDS {
+                return Ok(AccessListResult { access_list: found, result: CallResult::new(result) });
+            }
+            access_list = found;
+        }
+    }
+
+    fn simulation(
+        &self,
+        message: &CallMessage,
+        context: &BlockContext,
+        overrides: &[(Address, AccountOverride)],
+    ) -> Result<Simulation, EvmError> {
+        if overrides.len() > MAX_OVERRIDES {
+            return Err(EvmError::TooManyResults(MAX_OVERRIDES));
+        }
+        let view = context.number.map_or_else(|| Ok(self.latest()), |number| self.at(number))?;
+        let (block, fork) = self.environment(&view, context);
+        let mut overlay = Overlay::new(view);
+        for (address, changes) in overrides {
+            apply(&mut overlay, address, changes)?;
+        }
+        let mut cfg: CfgEnv = cfg_env(self.spec(), fork);
+        cfg.disable_nonce_check = message.nonce.is_none();
+        cfg.disable_eip3607 = true;
+        cfg.disable_block_gas_limit = true;
+        cfg.disable_base_fee = message.gas_price.unwrap_or_default() == 0;
+        cfg.tx_gas_limit_cap = Some(u64::MAX);
+        let nonce = match message.nonce {
+            Some(nonce) => nonce,
+            None => overlay.account(&message.from)?.map_or(0, |info| info.nonce),
+        };
+        let tx = tx_env(message, nonce, self.spec().chain_id);
+        let evm = Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, fork)
+            .with_cfg(cfg)
+            .with_block(block)
+            .build_mainnet();
+        Ok(Simulation { evm, tx })
+    }
+
+    fn environment(&self, view: &StateView, context: &BlockContext) -> (BlockEnv, SpecId) {
+        let header = &view.block().header;
+        let BlockOverrides { number, timestamp, gas_limit, beneficiary, prev_randao, base_fee } = context.overrides;
+        let number = number.unwrap_or(header.number + u64::from(context.pending));
+        let attributes = BlockAttributes {
+            timestamp: timestamp.unwrap_or(header.timestamp),
+            prev_randao: prev_randao.unwrap_or(header.mix_hash),
+            parent_beacon_block_root: B256::ZERO,
+            extra_data: Bytes::new(),
+            gas_limit: gas_limit.unwrap_or(header.gas_limit),
+            beneficiary: beneficiary.unwrap_or(header.beneficiary),
+        };
+        let fork = self.spec().spec_id(number, attributes.timestamp);
+        let own = || if context.pending { self.spec().next_base_fee(header, fork) } else { header.base_fee_per_gas };
+        let base_fee = base_fee.or_else(own);
+        (block_env(&attributes, number, base_fee, fork), fork)
+    }
+}
+
+/// A message on its state, ready to run with any gas limit, any number of times.
+struct Simulation {
+    evm: Evm<StateView>,
+    tx: TxEnv,
+}
+
+impl Simulation {
+    fn execute(&mut self, gas_limit: u64) -> Result<ExecutionResult, EvmError> {
+        let result = self.evm.transact_one(TxEnv { gas_limit, ..self.tx.clone() });
+        drop(self.evm.finalize());
+        result.map_err(|err| {
+            let ctx = &self.evm.ctx;
+            match from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg) {
+                crate::Refusal::Fatal(err) => err,
+                refusal => EvmError::Refused(Box::new(refusal)),
+            }
+        })
+    }
+
+    /// Whether a gas limit is enough; too little for the intrinsic gas is simply not.
+    fn enough(&mut self, gas_limit: u64) -> Result<bool, EvmError> {
+        match self.execute(gas_limit) {
+            Ok(result) => Ok(result.is_success()),
+            Err(EvmError::Refused(refusal)) if matches!(*refusal, crate::Refusal::IntrinsicGas { .. }) => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// The most gas the message may be given: its own limit, the transaction cap, the block's, what the sender can pay.
+    fn most_gas(&mut self, message: &CallMessage) -> Result<u64, EvmError> {
+        let cap = TX_GAS_LIMIT_CAP.min(self.evm.ctx.block.gas_limit);
+        let most = message.gas.filter(|gas| *gas >= TRANSFER_GAS).map_or(cap, |gas| gas.min(cap));
+        let price = U256::from(message.gas_price.unwrap_or_default());
+        if price.is_zero() {
+            return Ok(most);
+        }
+        let overlay = &mut self.evm.ctx.journaled_state.database;
+        let balance = overlay.account(&message.from)?.map_or(U256::ZERO, |info| info.balance);
+        let affordable = balance.saturating_sub(message.value) / price;
+        Ok(u64::try_from(affordable).map_or(most, |gas| gas.min(most)))
+    }
+}
+
+fn apply(overlay: &mut Overlay<StateView>, address: &Address, changes: &AccountOverride) -> Result<(), StateError> {
+    let mut info = overlay.account(address)?.unwrap_or_default();
+    info.balance = changes.balance.unwrap_or(info.balance);
+    info.nonce = changes.nonce.unwrap_or(info.nonce);
+    overlay.set_account(address, info)?;
+    if let Some(code) = &changes.code {
+        overlay.set_code(address, code.clone())?;
+    }
+    if changes.state.is_some() {
+        overlay.wipe_storage(address)?;
+    }
+    for (slot, value) in changes.state.iter().flatten().chain(&changes.state_diff) {
+        overlay.set_slot(address, (*slot).into(), (*value).into())?;
+    }
+    Ok(())
+}
+
+fn tx_env(message: &CallMessage, nonce: u64, chain_id: u64) -> TxEnv {
+    let authorizations = message.authorization_list.iter().cloned().map(Either::Left).collect::<Vec<_>>();
+    let tx_type = match message {
+        _ if !authorizations.is_empty() => 4,
+        CallMessage { max_priority_fee_per_gas: Some(_), .. } => 2,
+        _ if !message.access_list.is_empty() => 1,
+        _ => 0,
+    };
+    TxEnv {
+        tx_type,
+        caller: message.from,
+        gas_limit: 0,
+        gas_price: message.gas_price.unwrap_or_default(),
+        kind: message.to.map_or(TxKind::Create, TxKind::Call),
+        value: message.value,
+        data: message.data.clone(),
+        nonce,
+        chain_id: Some(chain_id),
+        access_list: message.access_list.clone(),
+        gas_priority_fee: message.max_priority_fee_per_gas,
+        blob_hashes: Vec::new(),
+        max_fee_per_blob_gas: 0,
+        authorization_list: authorizations,
+    }
+}
