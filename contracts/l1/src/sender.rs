@@ -2,9 +2,12 @@
 //! stores the signed bytes in between, so that a crash can never send one submission twice under
 //! two nonces. The sender itself remembers nothing.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, Bytes, U64, hex};
 use alloy_rpc_types_eth::TransactionReceipt;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::{
     Blob, BlockTag, FeeCaps, Fees, Key, L1Client, L1Error, SignedTx, TxIntent, TxKind,
@@ -35,13 +38,15 @@ pub struct Sender {
     key: Key,
     caps: FeeCaps,
     chain_id: u64,
+    /// Held by [`Sender::send_and_confirm`] between asking for a nonce and using it.
+    pub(crate) nonce_turn: Arc<Semaphore>,
 }
 
 impl Sender {
     /// Asks L1 for its chain id, which every signature covers.
     pub async fn connect(client: L1Client, key: Key, caps: FeeCaps) -> Result<Self, L1Error> {
         let chain_id = client.chain_id().await?;
-        Ok(Self { client, key, caps, chain_id })
+        Ok(Self { client, key, caps, chain_id, nonce_turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// The account.

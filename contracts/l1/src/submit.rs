@@ -48,12 +48,10 @@ impl Sender {
             Some(gas_limit) => gas_limit,
             None => self.estimate_gas(intent).await?,
         };
-        let nonce = self.pending_nonce().await?;
-        let fees = self.suggest_fees().await?;
-        let started = Instant::now();
-        let mut attempts = vec![self.sign(intent, nonce, gas_limit, fees).await?];
-        self.broadcast(&attempts[0].raw).await?;
-        let mut sent = Instant::now();
+        let first = self.send_first(intent, gas_limit).await?;
+        let (nonce, started) = (first.nonce, Instant::now());
+        let mut attempts = vec![first];
+        let mut sent = started;
         loop {
             tokio::time::sleep(options.poll).await;
             match self.mined(&attempts).await {
@@ -74,6 +72,15 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// The first attempt; clones of this sender that submit at the same time take turns.
+    async fn send_first(&self, intent: &TxIntent, gas_limit: u64) -> Result<SignedTx, L1Error> {
+        let _turn = self.nonce_turn.acquire().await.map_err(|error| L1Error::Config(error.to_string()))?;
+        let nonce = self.pending_nonce().await?;
+        let signed = self.sign(intent, nonce, gas_limit, self.suggest_fees().await?).await?;
+        self.broadcast(&signed.raw).await?;
+        Ok(signed)
     }
 
     async fn mined(&self, attempts: &[SignedTx]) -> Result<Option<TransactionReceipt>, L1Error> {

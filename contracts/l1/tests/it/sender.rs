@@ -128,3 +128,16 @@ async fn errors_say_what_is_wrong() {
     let seven = TxIntent::call(reverter, vec![]).with_blobs(vec![Blob::ZERO; 7]);
     assert!(matches!(rich.sign(&seven, 9, 21_000, fees).await, Err(L1Error::Kzg(_))));
 }
+
+#[tokio::test]
+async fn submissions_at_the_same_time_take_different_nonces() {
+    let anvil = anvil().await;
+    let sender = sender(&anvil, 0).await;
+    let options = quick();
+    let intent = transfer();
+    let submissions = (0..5).map(|_| sender.send_and_confirm(&intent, &options));
+    for receipt in futures::future::join_all(submissions).await {
+        assert!(receipt.unwrap().status());
+    }
+    assert_eq!(sender.mined_nonce().await.unwrap(), 5);
+}
