@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 
 /// What can go wrong between us and L1.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +151,17 @@ pub enum L1Error {
     /// Data that does not decode as the ABI says.
     #[error("abi: {0}")]
     Abi(String),
+    /// No creation log for this address.
+    #[error("no rollup was created at {0} in the blocks searched")]
+    NoRollup(Address),
+    /// The log describes another rollup than the one that stands there.
+    #[error("the creation log of {factory} does not describe the rollup at {rollup}")]
+    NotThisRollup {
+        /// The rollup.
+        rollup: Address,
+        /// Who emitted the log.
+        factory: Address,
+    },
     /// A setting that makes no sense.
     #[error("{0}")]
     Config(String),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod blobs;
+mod deploy;
 mod endpoints;
 mod follower;
 mod proxy;
