@@ -22,8 +22,6 @@ mod receipt;
 mod receipt_tree;
 mod spec;
 mod state;
-#[cfg(test)]
-mod testing;
 mod transaction;
 mod trie;
 

@@ -67,6 +67,37 @@ impl ChainReader {
         Ok(self.shared.durable.read().location_of(hash))
     }
 
+    /// The block that holds the transaction with a global index, and its position there.
+    ///
+    /// # Errors
+    /// If a block cannot be read.
+    pub fn tx_by_index(&self, global: u64) -> Result<Option<(Arc<SealedBlock>, usize)>, EvmError> {
+        let head = self.head();
+        if global >= head.next_index() {
+            return Ok(None);
+        }
+        let (mut low, mut high) = (self.first_block(), head.number());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let block = self.block_by_number(middle)?.ok_or(EvmError::NoSuchBlock(middle))?;
+            if block.next_index() > global {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let block = self.block_by_number(low)?.filter(|block| block.first_index <= global);
+        Ok(block.map(|block| {
+            let index = global - block.first_index;
+            (block, index as usize)
+        }))
+    }
+
+    /// The first block that can be read: 0 but for a chain in memory that forgot it.
+    pub fn first_block(&self) -> u64 {
+        self.shared.durable.read().first()
+    }
+
     /// An account at the durable head.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
         self.shared.durable.read().flat.accounts.get(address).copied()

@@ -1,0 +1,12 @@
+//! Behaviour of the crate as others see it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+mod deposits;
+mod execution;
+mod folds;
+mod reading;
+mod refusals;
+mod reverting;
+mod transactions;
