@@ -15,8 +15,8 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::server::Public;
-use crate::rpc::Caller;
+use super::server::{Public, count_egress};
+use crate::rpc::{Caller, Lagged, Subscriptions};
 
 /// Requests of one connection that are answered at the same time.
 const MAX_IN_FLIGHT: usize = 64;
@@ -78,6 +78,7 @@ async fn read_in(
     outbox: &Outbox,
 ) -> Option<Goodbye> {
     let mut answers = FuturesUnordered::new();
+    let mut subscriptions = Subscriptions::new(Arc::clone(&caller.rollup), public.config.max_subscriptions);
     let mut ping = tokio::time::interval(PING_EVERY);
     let mut seen_at = Instant::now();
     loop {
@@ -85,14 +86,36 @@ async fn read_in(
             () = public.shutdown.cancelled() => return Some(Goodbye::new(close_code::AWAY, "node is stopping")),
             message = stream.next(), if answers.len() < MAX_IN_FLIGHT => {
                 seen_at = Instant::now();
-                match message? {
-                    Ok(Message::Text(text)) => answers.push(answer(public, caller, text.into()).boxed()),
-                    Ok(Message::Binary(bytes)) => answers.push(answer(public, caller, bytes).boxed()),
+                let body: bytes::Bytes = match message? {
+                    Ok(Message::Text(text)) => text.into(),
+                    Ok(Message::Binary(bytes)) => bytes,
                     Ok(Message::Close(_)) => return None,
-                    Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                    Ok(Message::Ping(_) | Message::Pong(_)) => continue,
                     Err(error) => return broken(&error),
+                };
+                match public.service.subscription(caller, &mut subscriptions, &body) {
+                    // Queued before any notification of it can be.
+                    Some(answer) => {
+                        if let Some(goodbye) = text(answer).and_then(|text| outbox.push(text).err()) {
+                            return Some(goodbye);
+                        }
+                    }
+                    None => answers.push(answer(public, caller, body).boxed()),
                 }
             }
+            told = subscriptions.next() => match told {
+                Ok(told) => {
+                    for text in told {
+                        count_egress(text.len());
+                        if let Err(goodbye) = outbox.push(text.into()) {
+                            return Some(goodbye);
+                        }
+                    }
+                }
+                Err(Lagged(events)) => {
+                    return Some(Goodbye::new(close_code::POLICY, format!("too slow: {events} blocks were missed")));
+                }
+            },
             Some(body) = answers.next() => {
                 if let Some(goodbye) = body.and_then(|body| outbox.push(body).err()) {
                     return Some(goodbye);
@@ -111,9 +134,12 @@ async fn read_in(
 }
 
 async fn answer(public: &Public, caller: &Caller, body: bytes::Bytes) -> Option<Utf8Bytes> {
-    let body = public.answer(caller, &body).await.body?;
-    // Answers are built from JSON texts, so they are UTF-8; were one not, it would be left out.
-    Utf8Bytes::try_from(body).ok()
+    public.answer(caller, &body).await.body.and_then(text)
+}
+
+/// Answers are built from JSON texts, so they are UTF-8. An empty one answers a notification.
+fn text(body: Vec<u8>) -> Option<Utf8Bytes> {
+    Utf8Bytes::try_from(body).ok().filter(|text| !text.as_str().is_empty())
 }
 
 /// Oversized and malformed frames get a reason; a vanished client nothing.

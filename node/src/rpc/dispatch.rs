@@ -15,6 +15,7 @@ use super::methods::{Method, Run, find};
 use super::params::Params;
 use super::request::{Call, Item, Refused, Request};
 use super::submit;
+use super::subscribe::Subscriptions;
 
 /// A handler's answer: ready JSON, or an error.
 pub type Reply = Result<Box<RawValue>, RpcError>;
@@ -152,6 +153,30 @@ impl Service {
         }
     }
 
+    /// Answers `eth_subscribe` and `eth_unsubscribe`; `None` if the body is anything else.
+    pub fn subscription(&self, caller: &Caller, own: &mut Subscriptions, body: &[u8]) -> Option<Vec<u8>> {
+        // Most bodies are not: do not parse them twice.
+        if !std::str::from_utf8(body).ok()?.contains("subscribe") {
+            return None;
+        }
+        let Ok(Request::Single(Ok(call))) = Request::parse(body, self.limits.max_batch_items) else { return None };
+        let method = find(&call.method).filter(|method| matches!(method.run, Run::Subscription))?;
+        let mut run = || {
+            self.charge(caller, u64::from(method.units))?;
+            let mut params = Params::read(call.params)?;
+            match method.name {
+                "eth_subscribe" => own.subscribe(&mut params, &self.limits),
+                _ => own.unsubscribe(&mut params),
+            }
+        };
+        let mut out = Vec::with_capacity(128);
+        let reply = run();
+        if let Some(id) = call.id {
+            write(&mut out, id.get(), reply, usize::MAX);
+        }
+        Some(out)
+    }
+
     /// Answers one entry into `out`; false if it was a notification.
     async fn item(&self, caller: &Caller, item: &Item<'_>, out: &mut Vec<u8>, units: &mut u64) -> bool {
         match item {
@@ -181,7 +206,10 @@ impl Service {
                 let mut replies = submit::many(caller, &self.limits, &[call]).await;
                 replies.pop().unwrap_or_else(|| Err(RpcError::internal("no answer to a submission")))
             }
-            Run::Subscription => Err(RpcError::new(METHOD_NOT_FOUND, "notifications not supported: use WebSocket")),
+            Run::Subscription => Err(RpcError::new(
+                METHOD_NOT_FOUND,
+                "notifications not supported: subscribe by a single call over WebSocket",
+            )),
         }
     }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, Bytes};
+use mayfly_evm::EvmError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -142,6 +143,22 @@ impl RpcError {
     pub fn sync_timeout(hash: B256, timeout_ms: u128) -> Self {
         let message = format!("the transaction was added to the pool but was not processed in {timeout_ms} ms");
         Self::new(SYNC_TIMEOUT, message).with_data(&hash)
+    }
+}
+
+/// The chain could not answer a read.
+pub(crate) fn reading(cause: EvmError) -> RpcError {
+    match cause {
+        EvmError::NoSuchBlock(number) => RpcError::unknown_block(number),
+        EvmError::StateUnavailable(number) => RpcError::new(
+            SERVER,
+            format!("missing trie node: the state of block {number} is not kept, only that of recent blocks"),
+        ),
+        EvmError::TooManyResults(most) => RpcError::limit(format!("query returned more than {most} results")),
+        EvmError::RangeTooWide(have, most) => {
+            RpcError::limit(format!("query spans {have} blocks, at most {most}: narrow fromBlock and toBlock"))
+        }
+        other => RpcError::internal(other),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::backend::Rollup;
 use super::dispatch::Reply;
-use super::net;
 use super::params::Params;
+use super::{accounts, blocks, fees, filters, logs, net, transactions};
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
@@ -48,10 +48,41 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Every method there is.
 pub(crate) static METHODS: &[Method] = &[
+    row("eth_accounts", 1, Run::Now(accounts::list)),
+    row("eth_blobBaseFee", 1, Run::Now(fees::blob_base_fee)),
+    row("eth_blockNumber", 1, Run::Now(blocks::number)),
     row("eth_chainId", 1, Run::Now(net::chain_id)),
+    row("eth_feeHistory", 10, Run::Heavy(fees::history)),
+    row("eth_gasPrice", 1, Run::Now(fees::zero)),
+    row("eth_getBalance", 1, Run::Now(accounts::balance)),
+    row("eth_getBlockByHash", 5, Run::Heavy(blocks::by_hash)),
+    row("eth_getBlockByNumber", 5, Run::Heavy(blocks::by_number)),
+    row("eth_getBlockReceipts", 10, Run::Heavy(blocks::receipts)),
+    row("eth_getBlockTransactionCountByHash", 1, Run::Now(blocks::count_by_hash)),
+    row("eth_getBlockTransactionCountByNumber", 1, Run::Now(blocks::count_by_number)),
+    row("eth_getCode", 1, Run::Now(accounts::code)),
+    row("eth_getFilterChanges", 20, Run::Heavy(filters::changes)),
+    row("eth_getFilterLogs", 50, Run::Heavy(filters::all_logs)),
+    row("eth_getLogs", 50, Run::Heavy(logs::get)),
+    row("eth_getRawTransactionByHash", 2, Run::Now(transactions::raw_by_hash)),
+    row("eth_getStorageAt", 1, Run::Now(accounts::storage)),
+    row("eth_getTransactionByBlockHashAndIndex", 2, Run::Now(transactions::by_block_hash)),
+    row("eth_getTransactionByBlockNumberAndIndex", 2, Run::Now(transactions::by_block_number)),
+    row("eth_getTransactionByHash", 2, Run::Now(transactions::by_hash)),
+    row("eth_getTransactionCount", 1, Run::Now(accounts::nonce)),
+    row("eth_getTransactionReceipt", 2, Run::Now(transactions::receipt)),
+    row("eth_getUncleByBlockHashAndIndex", 1, Run::Now(blocks::uncle_by_hash)),
+    row("eth_getUncleByBlockNumberAndIndex", 1, Run::Now(blocks::uncle_by_number)),
+    row("eth_getUncleCountByBlockHash", 1, Run::Now(blocks::uncles_by_hash)),
+    row("eth_getUncleCountByBlockNumber", 1, Run::Now(blocks::uncles_by_number)),
+    row("eth_maxPriorityFeePerGas", 1, Run::Now(fees::zero)),
+    row("eth_newBlockFilter", 2, Run::Now(filters::new_blocks)),
+    row("eth_newFilter", 2, Run::Now(filters::new_logs)),
     row("eth_sendRawTransaction", 10, Run::Submit),
     row("eth_sendRawTransactionSync", 10, Run::Submit),
     row("eth_subscribe", 5, Run::Subscription),
+    row("eth_syncing", 1, Run::Now(blocks::syncing)),
+    row("eth_uninstallFilter", 1, Run::Now(filters::uninstall)),
     row("eth_unsubscribe", 1, Run::Subscription),
     row("net_listening", 1, Run::Now(net::listening)),
     row("net_peerCount", 1, Run::Now(net::peer_count)),

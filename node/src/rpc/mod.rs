@@ -17,10 +17,22 @@ pub mod methods;
 pub mod params;
 pub mod request;
 
+mod accounts;
+mod blocks;
+mod fees;
+mod filter;
+mod filters;
+mod heads;
+mod logs;
 mod net;
+mod shapes;
 mod submit;
+mod subscribe;
+mod transactions;
 
-pub use backend::{Directory, Rollup};
+pub use backend::{Directory, Marks, Rollup};
 pub use dispatch::{Caller, Service};
 pub use errors::RpcError;
+pub use heads::{HeadEvent, Heads};
 pub use limits::{RateLimiter, RpcLimits};
+pub use subscribe::{Lagged, Subscriptions};

@@ -1,16 +1,15 @@
 //! Whatever bytes come in, a JSON-RPC answer goes out.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
-use mayfly_node::rpc::{Caller, RateLimiter, Rollup, RpcLimits, Service};
+use mayfly_node::rpc::{Caller, RateLimiter, RpcLimits, Service};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
 fn service() -> (Service, Caller) {
     let limiter = RateLimiter::new(0, 1, true);
-    let rollup = Arc::new(Rollup { name: "night".into(), chain_id: 9_001 });
+    let (_, rollup) = crate::chain::start(RpcLimits::default());
     let caller = Caller { rollup, address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
     (Service::new(RpcLimits::default(), limiter), caller)
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::server::{CHAIN_ID, Server, config};
+use crate::chain::CHAIN_ID;
+use crate::server::{Server, config};
 
 #[tokio::test]
 async fn answers_at_the_root_by_name_and_by_chain_id() {

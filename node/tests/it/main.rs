@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod admin;
+mod chain;
+mod errors;
 mod hostile;
 mod http;
+mod reads;
 mod server;
 mod ws;

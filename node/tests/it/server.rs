@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use mayfly_node::http::{HttpConfig, Public, Readiness, serve_public};
 use mayfly_node::rpc::{Directory, Rollup};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const CHAIN_ID: u64 = 9_001;
+use crate::chain::TestChain;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) rollup: Arc<Rollup>,
+    pub(crate) chain: Mutex<TestChain>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) shutdown: CancellationToken,
@@ -28,14 +31,24 @@ pub(crate) fn config() -> HttpConfig {
 impl Server {
     pub(crate) async fn start(config: HttpConfig) -> Self {
         let directory = Arc::new(Directory::default());
-        assert!(directory.insert(Arc::new(Rollup { name: "night".into(), chain_id: CHAIN_ID })));
+        let (chain, rollup) = crate::chain::start(config.limits.clone());
+        assert!(directory.insert(Arc::clone(&rollup)));
         let readiness = Arc::new(Readiness::default());
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let public = Public::new(config, Arc::clone(&directory), Arc::clone(&readiness), shutdown.clone()).unwrap();
         let task = tokio::spawn(serve_public(listener, public));
-        Self { address, directory, readiness, shutdown, task, client: reqwest::Client::new() }
+        Self {
+            address,
+            rollup,
+            chain: Mutex::new(chain),
+            directory,
+            readiness,
+            shutdown,
+            task,
+            client: reqwest::Client::new(),
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

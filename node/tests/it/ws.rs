@@ -82,3 +82,94 @@ pub(crate) async fn close_frame(socket: &mut Socket) -> (u16, String) {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.unwrap()
 }
+
+async fn ask(socket: &mut Socket, method: &str, params: Value) -> Value {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    socket.send(Message::text(call.to_string())).await.unwrap();
+    next_json(socket).await
+}
+
+#[tokio::test]
+async fn every_subscriber_gets_each_head_once_and_in_order() {
+    let server = Server::start(config()).await;
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let mut socket = connect(&server, "/").await;
+        let answer = ask(&mut socket, "eth_subscribe", json!(["newHeads"])).await;
+        sockets.push((socket, answer["result"].clone()));
+    }
+    let hashes: Vec<_> = (0..50).map(|_| server.chain.lock().block(&[]).hash).collect();
+    for (socket, id) in &mut sockets {
+        for (at, hash) in hashes.iter().enumerate() {
+            let told = next_json(socket).await;
+            assert_eq!(told["method"], "eth_subscription");
+            assert_eq!(told["params"]["subscription"], *id);
+            assert_eq!(told["params"]["result"]["hash"], json!(hash));
+            assert_eq!(told["params"]["result"]["number"], json!(format!("{:#x}", at + 1)));
+        }
+        let answer = ask(socket, "eth_unsubscribe", json!([id])).await;
+        assert_eq!(answer["result"], true);
+    }
+    server.chain.lock().block(&[]);
+    for (socket, id) in &mut sockets {
+        // Nothing but the answer comes.
+        let answer = ask(socket, "eth_unsubscribe", json!([id])).await;
+        assert_eq!(answer["result"], false);
+    }
+}
+
+#[tokio::test]
+async fn log_subscriptions_filter_and_tell_removals() {
+    let server = Server::start(config()).await;
+    let mut socket = connect(&server, "/").await;
+    let filter = json!({ "address": crate::chain::LOGGER });
+    let id = ask(&mut socket, "eth_subscribe", json!(["logs", filter])).await["result"].clone();
+    server.chain.lock().call(alloy_primitives::Address::repeat_byte(5), 1, b"");
+    let sealed = server.chain.lock().call(crate::chain::LOGGER, 0, b"a");
+    let told = next_json(&mut socket).await;
+    assert_eq!(told["params"]["subscription"], id);
+    assert_eq!(told["params"]["result"]["blockHash"], json!(sealed.hash));
+    assert_eq!(told["params"]["result"]["removed"], false);
+    server.chain.lock().chain.revert_to(1).unwrap();
+    server.chain.lock().block(&[]);
+    let told = next_json(&mut socket).await;
+    assert_eq!(told["params"]["result"]["blockHash"], json!(sealed.hash));
+    assert_eq!(told["params"]["result"]["removed"], true);
+}
+
+#[tokio::test]
+async fn unknown_subscriptions_and_too_many_are_errors() {
+    let server = Server::start(HttpConfig { max_subscriptions: 2, ..config() }).await;
+    let mut socket = connect(&server, "/").await;
+    for unknown in ["newPendingTransactions", "syncing", "nope"] {
+        let answer = ask(&mut socket, "eth_subscribe", json!([unknown])).await;
+        assert_eq!(answer["error"]["code"], -32601);
+        assert_eq!(answer["error"]["message"], format!("no \"{unknown}\" subscription in eth namespace"));
+    }
+    let answer = ask(&mut socket, "eth_subscribe", json!(["logs", { "address": 5 }])).await;
+    assert_eq!(answer["error"]["code"], -32602);
+    for _ in 0..2 {
+        assert!(ask(&mut socket, "eth_subscribe", json!(["newHeads"])).await["result"].is_string());
+    }
+    let answer = ask(&mut socket, "eth_subscribe", json!(["newHeads"])).await;
+    assert_eq!(answer["error"]["code"], -32005);
+}
+
+#[tokio::test]
+async fn a_slow_client_is_closed_with_the_reason() {
+    let slow = HttpConfig { max_ws_queue_messages: 8, max_ws_queue_bytes: 100_000, ..config() };
+    let server = Server::start(slow).await;
+    let mut socket = connect(&server, "/").await;
+    ask(&mut socket, "eth_subscribe", json!(["logs"])).await;
+    // The client does not read; socket buffers fill up, then the queue.
+    let big = vec![7; 40_000];
+    let mut sent = 0;
+    while server.rollup.heads.subscriber_count() > 0 && sent < 2_000 {
+        server.chain.lock().call(crate::chain::LOGGER, 0, &big);
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    let (code, reason) = close_frame(&mut socket).await;
+    assert_eq!(code, 1008);
+    assert!(reason.starts_with("too slow: "), "{reason}");
+}

@@ -1,0 +1,53 @@
+//! Accounts: balance, code, storage, nonce.
+
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, B256, U64};
+
+use super::backend::Rollup;
+use super::dispatch::{Reply, reply};
+use super::errors::{self, RpcError};
+use super::params::{Params, Slot};
+
+/// The block parameter, which defaults to the latest.
+pub(crate) fn block_param(params: &mut Params<'_>) -> Result<BlockId, RpcError> {
+    let id = params.optional("block")?.unwrap_or_default();
+    params.end()?;
+    Ok(id)
+}
+
+/// `eth_accounts`: the node holds no keys.
+pub(crate) fn list(_: &Rollup, params: &mut Params<'_>) -> Reply {
+    params.end()?;
+    reply(&[(); 0])
+}
+
+/// `eth_getBalance`, in wei.
+pub(crate) fn balance(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let address: Address = params.required("address")?;
+    let state = rollup.state(block_param(params)?)?;
+    let account = state.account(&address).map_err(errors::reading)?;
+    reply(&account.unwrap_or_default().balance)
+}
+
+/// `eth_getCode`.
+pub(crate) fn code(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let address: Address = params.required("address")?;
+    let state = rollup.state(block_param(params)?)?;
+    reply(&state.code(&address).map_err(errors::reading)?)
+}
+
+/// `eth_getStorageAt`: 32 bytes.
+pub(crate) fn storage(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let address: Address = params.required("address")?;
+    let Slot(slot) = params.required("storage slot")?;
+    let state = rollup.state(block_param(params)?)?;
+    reply(&B256::from(state.storage(&address, &slot).map_err(errors::reading)?))
+}
+
+/// `eth_getTransactionCount`.
+pub(crate) fn nonce(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let address: Address = params.required("address")?;
+    let state = rollup.state(block_param(params)?)?;
+    let account = state.account(&address).map_err(errors::reading)?;
+    reply(&U64::from(account.unwrap_or_default().nonce))
+}

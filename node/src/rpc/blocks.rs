@@ -1,0 +1,103 @@
+//! Blocks: by number, tag and hash; counts, receipts of a block, uncles (none).
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{B256, U64};
+
+use super::backend::Rollup;
+use super::dispatch::{Reply, null, reply};
+use super::params::Params;
+use super::shapes;
+
+/// `eth_blockNumber`.
+pub(crate) fn number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    params.end()?;
+    reply(&U64::from(rollup.reader.head().header.number))
+}
+
+/// `eth_getBlockByNumber`.
+pub(crate) fn by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let number: BlockNumberOrTag = params.required("block number")?;
+    block(rollup, number.into(), params)
+}
+
+/// `eth_getBlockByHash`.
+pub(crate) fn by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let hash: B256 = params.required("block hash")?;
+    block(rollup, hash.into(), params)
+}
+
+fn block(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
+    let whole = params.optional("full transactions")?.unwrap_or(false);
+    params.end()?;
+    match rollup.block(id)? {
+        Some(block) => reply(&shapes::block(&block, whole)),
+        None => null(),
+    }
+}
+
+/// `eth_getBlockTransactionCountByNumber`.
+pub(crate) fn count_by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let number: BlockNumberOrTag = params.required("block number")?;
+    params.end()?;
+    count(rollup, number.into(), true)
+}
+
+/// `eth_getBlockTransactionCountByHash`.
+pub(crate) fn count_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let hash: B256 = params.required("block hash")?;
+    params.end()?;
+    count(rollup, hash.into(), true)
+}
+
+/// `eth_getUncleCountByBlockNumber`: there are none.
+pub(crate) fn uncles_by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let number: BlockNumberOrTag = params.required("block number")?;
+    params.end()?;
+    count(rollup, number.into(), false)
+}
+
+/// `eth_getUncleCountByBlockHash`: there are none.
+pub(crate) fn uncles_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let hash: B256 = params.required("block hash")?;
+    params.end()?;
+    count(rollup, hash.into(), false)
+}
+
+fn count(rollup: &Rollup, id: BlockId, transactions: bool) -> Reply {
+    match rollup.block(id)? {
+        Some(block) => reply(&U64::from(if transactions { block.transactions.len() } else { 0 })),
+        None => null(),
+    }
+}
+
+/// `eth_getUncleByBlockNumberAndIndex`: there are none.
+pub(crate) fn uncle_by_number(_: &Rollup, params: &mut Params<'_>) -> Reply {
+    let _: BlockNumberOrTag = params.required("block number")?;
+    let _: u64 = params.required("uncle index")?;
+    params.end()?;
+    null()
+}
+
+/// `eth_getUncleByBlockHashAndIndex`: there are none.
+pub(crate) fn uncle_by_hash(_: &Rollup, params: &mut Params<'_>) -> Reply {
+    let _: B256 = params.required("block hash")?;
+    let _: u64 = params.required("uncle index")?;
+    params.end()?;
+    null()
+}
+
+/// `eth_getBlockReceipts`.
+pub(crate) fn receipts(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let id: BlockId = params.required("block")?;
+    params.end()?;
+    match rollup.block(id)? {
+        Some(block) => reply(&shapes::receipts(&block)),
+        None => null(),
+    }
+}
+
+/// `eth_syncing`: blocks are served as they become durable; nothing is fetched from peers.
+pub(crate) fn syncing(_: &Rollup, params: &mut Params<'_>) -> Reply {
+    params.end()?;
+    reply(&false)
+}

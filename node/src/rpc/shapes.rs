@@ -1,0 +1,291 @@
+//! How blocks, transactions, receipts and logs look on the wire.
+//!
+//! Ethereum's execution API, with OP's fields for deposits, so that explorers
+//! and wallets read a rollup as they read any chain.
+
+use std::sync::Arc;
+
+use alloy_consensus::Header;
+use alloy_consensus::transaction::Recovered;
+use alloy_primitives::{Address, B256, Bloom, Bytes, U64, U128, U256};
+use alloy_rlp::{Encodable, Header as RlpHeader};
+use alloy_rpc_types_eth::Transaction as SignedShape;
+use mayfly_evm::{Receipt, RecoveredTx, SealedBlock, Transaction};
+use serde::Serialize;
+
+/// Receipt version of deposits since OP's Canyon.
+const DEPOSIT_RECEIPT_VERSION: u64 = 1;
+
+/// A transaction in a block.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum TxShape {
+    Signed(Box<SignedShape>),
+    Deposit(Box<DepositShape>),
+}
+
+/// A deposit as OP's clients show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DepositShape {
+    r#type: U64,
+    hash: B256,
+    source_hash: B256,
+    from: Address,
+    to: Option<Address>,
+    mint: U128,
+    value: U256,
+    gas: U64,
+    gas_price: U64,
+    is_system_tx: bool,
+    input: Bytes,
+    nonce: U64,
+    deposit_receipt_version: U64,
+    r: U64,
+    s: U64,
+    v: U64,
+    y_parity: U64,
+    block_hash: B256,
+    block_number: U64,
+    block_timestamp: U64,
+    transaction_index: U64,
+}
+
+/// Transaction number `index` of `block`; `None` if there are fewer.
+pub(crate) fn transaction(block: &SealedBlock, index: usize) -> Option<TxShape> {
+    let tx: &Arc<RecoveredTx> = block.transactions.get(index)?;
+    Some(match &tx.tx {
+        Transaction::Signed(envelope) => TxShape::Signed(Box::new(SignedShape {
+            inner: Recovered::new_unchecked(envelope.clone(), tx.sender),
+            block_hash: Some(block.hash),
+            block_number: Some(block.header.number),
+            transaction_index: Some(index as u64),
+            effective_gas_price: Some(effective_gas_price(block, &tx.tx)),
+            block_timestamp: Some(block.header.timestamp),
+        })),
+        Transaction::Deposit(deposit) => TxShape::Deposit(Box::new(DepositShape {
+            r#type: U64::from(mayfly_evm::DEPOSIT_TX_TYPE),
+            hash: tx.hash(),
+            source_hash: deposit.source_hash,
+            from: deposit.from,
+            to: deposit.to.to().copied(),
+            mint: U128::from(deposit.mint),
+            value: deposit.value,
+            gas: U64::from(deposit.gas_limit),
+            gas_price: U64::ZERO,
+            is_system_tx: deposit.is_system_transaction,
+            input: deposit.input.clone(),
+            nonce: U64::from(block.receipts.get(index).and_then(|receipt| receipt.deposit_nonce).unwrap_or(0)),
+            deposit_receipt_version: U64::from(DEPOSIT_RECEIPT_VERSION),
+            r: U64::ZERO,
+            s: U64::ZERO,
+            v: U64::ZERO,
+            y_parity: U64::ZERO,
+            block_hash: block.hash,
+            block_number: U64::from(block.header.number),
+            block_timestamp: U64::from(block.header.timestamp),
+            transaction_index: U64::from(index),
+        })),
+    })
+}
+
+fn effective_gas_price(block: &SealedBlock, tx: &Transaction) -> u128 {
+    match tx {
+        Transaction::Signed(_) => tx.effective_gas_price(block.header.base_fee_per_gas.unwrap_or(0)),
+        Transaction::Deposit(_) => 0,
+    }
+}
+
+/// A block, with hashes or whole transactions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BlockShape<'a> {
+    hash: B256,
+    #[serde(flatten)]
+    header: &'a Header,
+    size: U64,
+    uncles: [B256; 0],
+    transactions: Body,
+    withdrawals: [(); 0],
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body {
+    Hashes(Vec<B256>),
+    Whole(Vec<TxShape>),
+}
+
+/// `whole` = with transactions instead of their hashes.
+pub(crate) fn block(block: &SealedBlock, whole: bool) -> BlockShape<'_> {
+    let transactions = if whole {
+        Body::Whole((0..block.transactions.len()).filter_map(|index| transaction(block, index)).collect())
+    } else {
+        Body::Hashes(block.transactions.iter().map(|tx| tx.hash()).collect())
+    };
+    BlockShape {
+        hash: block.hash,
+        header: &block.header,
+        size: U64::from(block_size_bytes(block)),
+        uncles: [],
+        transactions,
+        withdrawals: [],
+    }
+}
+
+/// A header alone, as `newHeads` tells it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeadShape<'a> {
+    hash: B256,
+    #[serde(flatten)]
+    header: &'a Header,
+}
+
+pub(crate) fn head(block: &SealedBlock) -> HeadShape<'_> {
+    HeadShape { hash: block.hash, header: &block.header }
+}
+
+/// Length of the block's RLP: header, transactions, no ommers, no withdrawals.
+fn block_size_bytes(block: &SealedBlock) -> usize {
+    let list = |payload_length| RlpHeader { list: true, payload_length }.length() + payload_length;
+    let one = |tx: &Arc<RecoveredTx>| {
+        let payload_length = tx.tx.encoded_len();
+        let wrapper = RlpHeader { list: false, payload_length }.length();
+        if tx.tx.ty() == 0 { payload_length } else { wrapper + payload_length }
+    };
+    let transactions = list(block.transactions.iter().map(one).sum());
+    list(block.header.length() + transactions + list(0) + list(0))
+}
+
+/// A receipt.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReceiptShape<'a> {
+    r#type: U64,
+    status: U64,
+    transaction_hash: B256,
+    transaction_index: U64,
+    block_hash: B256,
+    block_number: U64,
+    from: Address,
+    to: Option<Address>,
+    contract_address: Option<Address>,
+    cumulative_gas_used: U64,
+    gas_used: U64,
+    effective_gas_price: U128,
+    logs: Vec<LogShape<'a>>,
+    logs_bloom: Bloom,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_nonce: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_receipt_version: Option<U64>,
+}
+
+/// A log with its place.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogShape<'a> {
+    address: Address,
+    topics: &'a [B256],
+    data: &'a Bytes,
+    block_hash: B256,
+    block_number: U64,
+    block_timestamp: U64,
+    transaction_hash: B256,
+    transaction_index: U64,
+    log_index: U64,
+    removed: bool,
+}
+
+/// The receipt of transaction number `index`; `None` if there are fewer.
+pub(crate) fn receipt(block: &SealedBlock, index: usize) -> Option<ReceiptShape<'_>> {
+    let first_log = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
+    receipt_at(block, index, first_log)
+}
+
+/// Every receipt of the block.
+pub(crate) fn receipts(block: &SealedBlock) -> Vec<ReceiptShape<'_>> {
+    let mut first_log = 0;
+    let shape = |index: usize| {
+        let shape = receipt_at(block, index, first_log);
+        first_log += block.receipts.get(index).map_or(0, |receipt| receipt.logs.len());
+        shape
+    };
+    (0..block.receipts.len()).filter_map(shape).collect()
+}
+
+fn receipt_at(block: &SealedBlock, index: usize, first_log: usize) -> Option<ReceiptShape<'_>> {
+    let (tx, receipt) = (block.transactions.get(index)?, block.receipts.get(index)?);
+    let is_deposit = tx.tx.is_deposit();
+    Some(ReceiptShape {
+        r#type: U64::from(receipt.ty),
+        status: U64::from(u8::from(receipt.status)),
+        transaction_hash: receipt.tx_hash,
+        transaction_index: U64::from(index),
+        block_hash: block.hash,
+        block_number: U64::from(block.header.number),
+        from: tx.sender,
+        to: tx.tx.to(),
+        contract_address: receipt.contract_address,
+        cumulative_gas_used: U64::from(receipt.cumulative_gas_used),
+        gas_used: U64::from(receipt.gas_used),
+        effective_gas_price: U128::from(effective_gas_price(block, &tx.tx)),
+        logs: logs(block, index, receipt, first_log, false),
+        logs_bloom: receipt.bloom,
+        deposit_nonce: receipt.deposit_nonce.map(U64::from),
+        deposit_receipt_version: is_deposit.then(|| U64::from(DEPOSIT_RECEIPT_VERSION)),
+    })
+}
+
+fn logs<'a>(
+    block: &SealedBlock,
+    index: usize,
+    receipt: &'a Receipt,
+    first_log: usize,
+    removed: bool,
+) -> Vec<LogShape<'a>> {
+    let shape = |(offset, log)| log_at(block, index, receipt.tx_hash, first_log + offset, log, removed);
+    receipt.logs.iter().enumerate().map(shape).collect()
+}
+
+fn log_at<'a>(
+    block: &SealedBlock,
+    index: usize,
+    transaction_hash: B256,
+    log_index: usize,
+    log: &'a alloy_primitives::Log,
+    removed: bool,
+) -> LogShape<'a> {
+    LogShape {
+        address: log.address,
+        topics: log.topics(),
+        data: &log.data.data,
+        block_hash: block.hash,
+        block_number: U64::from(block.header.number),
+        block_timestamp: U64::from(block.header.timestamp),
+        transaction_hash,
+        transaction_index: U64::from(index),
+        log_index: U64::from(log_index),
+        removed,
+    }
+}
+
+/// Every log of the block that `wanted` says yes to.
+pub(crate) fn logs_where<'a>(
+    block: &'a SealedBlock,
+    removed: bool,
+    wanted: impl Fn(&alloy_primitives::Log) -> bool,
+) -> Vec<LogShape<'a>> {
+    let mut found = Vec::new();
+    let mut log_index = 0;
+    for (index, receipt) in block.receipts.iter().enumerate() {
+        for log in &receipt.logs {
+            if wanted(log) {
+                found.push(log_at(block, index, receipt.tx_hash, log_index, log, removed));
+            }
+            log_index += 1;
+        }
+    }
+    found
+}
