@@ -70,10 +70,7 @@ impl TryFrom<u8> for Commodity {
     type Error = ProtoError;
 
     fn try_from(code: u8) -> Result<Self, ProtoError> {
-        Self::ALL
-            .get(usize::from(code))
-            .copied()
-            .ok_or(ProtoError::UnknownCommodity(code))
+        Self::ALL.get(usize::from(code)).copied().ok_or(ProtoError::UnknownCommodity(code))
     }
 }
 
@@ -117,10 +114,7 @@ impl Usage {
 
     /// The amounts that are not zero, in the order of codes.
     pub fn iter(&self) -> impl Iterator<Item = (Commodity, u128)> + '_ {
-        Commodity::ALL
-            .into_iter()
-            .zip(self.0)
-            .filter(|(_, amount)| *amount != 0)
+        Commodity::ALL.into_iter().zip(self.0).filter(|(_, amount)| *amount != 0)
     }
 }
 
@@ -142,14 +136,8 @@ mod tests {
 
     #[test]
     fn refuses_unknown_codes_and_names() {
-        assert!(matches!(
-            Commodity::try_from(7),
-            Err(ProtoError::UnknownCommodity(7))
-        ));
-        assert!(matches!(
-            Commodity::from_name("gas"),
-            Err(ProtoError::UnknownCommodityName(_))
-        ));
+        assert!(matches!(Commodity::try_from(7), Err(ProtoError::UnknownCommodity(7))));
+        assert!(matches!(Commodity::from_name("gas"), Err(ProtoError::UnknownCommodityName(_))));
     }
 
     #[test]
@@ -157,10 +145,7 @@ mod tests {
         let mut usage = Usage::of(Commodity::EvmGas, 3).with(Commodity::ChainBytes, u128::MAX);
         usage.add(&Usage::of(Commodity::ChainBytes, 1).with(Commodity::EvmGas, 4));
         let amounts: Vec<_> = usage.iter().collect();
-        assert_eq!(
-            amounts,
-            [(Commodity::EvmGas, 7), (Commodity::ChainBytes, u128::MAX)]
-        );
+        assert_eq!(amounts, [(Commodity::EvmGas, 7), (Commodity::ChainBytes, u128::MAX)]);
         assert!(!usage.is_zero());
         assert!(Usage::ZERO.is_zero());
     }

@@ -39,11 +39,7 @@ impl LaneId {
 
     /// Refuses numbers above [`LaneId::MAX`].
     pub fn new(number: u64) -> Result<Self, ProtoError> {
-        if number <= Self::MAX.0 {
-            Ok(Self(number))
-        } else {
-            Err(ProtoError::LaneOutOfRange(number))
-        }
+        if number <= Self::MAX.0 { Ok(Self(number)) } else { Err(ProtoError::LaneOutOfRange(number)) }
     }
 
     /// The number.
@@ -83,10 +79,7 @@ mod tests {
     #[test]
     fn refuses_lanes_above_48_bits() {
         assert_eq!(LaneId::new(LaneId::MAX.number()).unwrap(), LaneId::MAX);
-        assert!(matches!(
-            LaneId::new(1 << 48),
-            Err(ProtoError::LaneOutOfRange(_))
-        ));
+        assert!(matches!(LaneId::new(1 << 48), Err(ProtoError::LaneOutOfRange(_))));
         assert_eq!(serde_json::from_str::<LaneId>("7").unwrap().number(), 7);
         assert!(serde_json::from_str::<LaneId>("281474976710656").is_err());
     }

@@ -56,10 +56,7 @@ pub struct Meter {
 impl Meter {
     /// A meter for `capacity` distinct payers between two drains.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            shards: Default::default(),
-            payers_per_shard: capacity.div_ceil(SHARDS),
-        }
+        Self { shards: Default::default(), payers_per_shard: capacity.div_ceil(SHARDS) }
     }
 
     /// Adds usage. Never fails and never grows the meter over its capacity.
@@ -86,10 +83,7 @@ impl Meter {
                 rows.extend(account.into_rows(payer));
             }
         }
-        rows.push(MeterRow {
-            key: MeterKey::Other,
-            usage: other,
-        });
+        rows.push(MeterRow { key: MeterKey::Other, usage: other });
         rows.retain(|row| !row.usage.is_zero());
         rows.sort_unstable_by_key(|row| row.key);
         rows
@@ -110,25 +104,17 @@ impl Account {
     fn add(&mut self, lane: Option<LaneId>, usage: &Usage) {
         let room = self.lanes.len() < MAX_LANES_PER_PAYER;
         match lane {
-            Some(lane) if room || self.lanes.contains_key(&lane) => {
-                self.lanes.entry(lane).or_default().add(usage)
-            }
+            Some(lane) if room || self.lanes.contains_key(&lane) => self.lanes.entry(lane).or_default().add(usage),
             _ => self.plain.add(usage),
         }
     }
 
     fn into_rows(self, payer: Payer) -> impl Iterator<Item = MeterRow> {
-        let plain = MeterRow {
-            key: MeterKey::Payer { payer, lane: None },
-            usage: self.plain,
-        };
-        let lanes = self.lanes.into_iter().map(move |(lane, usage)| MeterRow {
-            key: MeterKey::Payer {
-                payer,
-                lane: Some(lane),
-            },
-            usage,
-        });
+        let plain = MeterRow { key: MeterKey::Payer { payer, lane: None }, usage: self.plain };
+        let lanes = self
+            .lanes
+            .into_iter()
+            .map(move |(lane, usage)| MeterRow { key: MeterKey::Payer { payer, lane: Some(lane) }, usage });
         std::iter::once(plain).chain(lanes)
     }
 }
@@ -165,19 +151,9 @@ mod tests {
         meter.record(payer(1), Some(lane(9)), gas(2));
         meter.record(payer(1), Some(lane(9)), gas(3));
         meter.record(payer(2), None, gas(4));
-        let amounts: Vec<_> = meter
-            .drain()
-            .iter()
-            .map(|row| (row.key, row.usage.get(Commodity::EvmGas)))
-            .collect();
-        let key = |n, id: Option<u64>| MeterKey::Payer {
-            payer: payer(n),
-            lane: id.map(lane),
-        };
-        assert_eq!(
-            amounts,
-            [(key(1, None), 1), (key(1, Some(9)), 5), (key(2, None), 4)]
-        );
+        let amounts: Vec<_> = meter.drain().iter().map(|row| (row.key, row.usage.get(Commodity::EvmGas))).collect();
+        let key = |n, id: Option<u64>| MeterKey::Payer { payer: payer(n), lane: id.map(lane) };
+        assert_eq!(amounts, [(key(1, None), 1), (key(1, Some(9)), 5), (key(2, None), 4)]);
         assert!(meter.drain().is_empty());
     }
 
@@ -189,10 +165,7 @@ mod tests {
         }
         let rows = meter.drain();
         assert_eq!(rows.len(), SHARDS * 2 + 1);
-        let total: u128 = rows
-            .iter()
-            .map(|row| row.usage.get(Commodity::EvmGas))
-            .sum();
+        let total: u128 = rows.iter().map(|row| row.usage.get(Commodity::EvmGas)).sum();
         assert_eq!(total, 1_000);
         assert_eq!(rows.last().map(|row| row.key), Some(MeterKey::Other));
     }
@@ -205,13 +178,7 @@ mod tests {
         }
         let rows = meter.drain();
         assert_eq!(rows.len(), MAX_LANES_PER_PAYER + 1);
-        assert_eq!(
-            rows[0].key,
-            MeterKey::Payer {
-                payer: payer(0),
-                lane: None
-            }
-        );
+        assert_eq!(rows[0].key, MeterKey::Payer { payer: payer(0), lane: None });
         assert_eq!(rows[0].usage, gas(10));
     }
 
@@ -234,26 +201,16 @@ mod tests {
             let writers: Vec<_> = (0..4)
                 .map(|n| {
                     let meter = &meter;
-                    scope.spawn(move || {
-                        (0..5_000).for_each(|i| meter.record(payer(n * 31 + i % 50), None, gas(1)))
-                    })
+                    scope.spawn(move || (0..5_000).for_each(|i| meter.record(payer(n * 31 + i % 50), None, gas(1))))
                 })
                 .collect();
             let mut total = 0;
             while writers.iter().any(|writer| !writer.is_finished()) {
-                total += meter
-                    .drain()
-                    .iter()
-                    .map(|row| row.usage.get(Commodity::EvmGas))
-                    .sum::<u128>();
+                total += meter.drain().iter().map(|row| row.usage.get(Commodity::EvmGas)).sum::<u128>();
             }
             total
         });
-        let rest: u128 = meter
-            .drain()
-            .iter()
-            .map(|row| row.usage.get(Commodity::EvmGas))
-            .sum();
+        let rest: u128 = meter.drain().iter().map(|row| row.usage.get(Commodity::EvmGas)).sum();
         assert_eq!(drained + rest, 20_000);
     }
 }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 const TYPE: &[u8] = b"Receipt(address rollup,uint64 globalIndex,uint64 block,uint64 index,bytes32 txHash,uint8 status,uint64 gasUsed,bytes32 logsHash,uint64 originNumber,bytes32 originHash,uint64 time)";
-const DOMAIN_TYPE: &[u8] =
-    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 
 /// Length of an encoded [`SignedReceipt`].
 pub const SIGNED_RECEIPT_BYTES: usize = FIELDS_BYTES + 65;
@@ -59,11 +58,7 @@ impl ReceiptDomain {
         hasher.update(keccak256(b"1"));
         hasher.update(word(chain_id));
         hasher.update(rollup.into_word());
-        Self {
-            rollup,
-            separator: hasher.finalize(),
-            type_hash: keccak256(TYPE),
-        }
+        Self { rollup, separator: hasher.finalize(), type_hash: keccak256(TYPE) }
     }
 
     /// The EIP-712 digest to sign.
@@ -107,8 +102,7 @@ impl SignedReceipt {
         sign_hash: impl FnOnce(B256) -> Result<Signature, E>,
     ) -> Result<Self, ProtoError> {
         check_rollup(domain, &receipt)?;
-        let signature = sign_hash(domain.digest(&receipt))
-            .map_err(|error| ProtoError::Signing(error.to_string()))?;
+        let signature = sign_hash(domain.digest(&receipt)).map_err(|error| ProtoError::Signing(error.to_string()))?;
         Ok(Self { receipt, signature })
     }
 
@@ -117,14 +111,7 @@ impl SignedReceipt {
         check_rollup(domain, &self.receipt)?;
         let actual = secp256k1::recover_signer(&self.signature, domain.digest(&self.receipt))
             .map_err(|_| ProtoError::InvalidSignature)?;
-        if actual == signer {
-            Ok(())
-        } else {
-            Err(ProtoError::WrongSigner {
-                expected: signer,
-                actual,
-            })
-        }
+        if actual == signer { Ok(()) } else { Err(ProtoError::WrongSigner { expected: signer, actual }) }
     }
 
     /// The fields in order, integers big-endian at their own width, then r, s, v (27 or 28).
@@ -149,10 +136,7 @@ impl SignedReceipt {
     /// The only inverse of [`SignedReceipt::encode`]: exact length, status 0 or 1, v 27 or 28.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtoError> {
         if bytes.len() != SIGNED_RECEIPT_BYTES {
-            return Err(ProtoError::Length {
-                expected: SIGNED_RECEIPT_BYTES,
-                actual: bytes.len(),
-            });
+            return Err(ProtoError::Length { expected: SIGNED_RECEIPT_BYTES, actual: bytes.len() });
         }
         let mut rest = bytes;
         let receipt = Receipt {
@@ -178,10 +162,7 @@ impl SignedReceipt {
             28 => true,
             _ => return Err(ProtoError::NonCanonical("signature parity")),
         };
-        Ok(Self {
-            receipt,
-            signature: Signature::new(r, s, odd),
-        })
+        Ok(Self { receipt, signature: Signature::new(r, s, odd) })
     }
 }
 
@@ -196,15 +177,9 @@ impl ReceiptSigner {
     /// Takes a secp256k1 secret key; refuses zero and values outside of the curve's order.
     pub fn new(domain: ReceiptDomain, secret: B256) -> Result<Self, ProtoError> {
         let probe = keccak256(b"mayfly receipt signer v1");
-        let signature =
-            secp256k1::sign_message(secret, probe).map_err(|_| ProtoError::InvalidKey)?;
-        let address =
-            secp256k1::recover_signer(&signature, probe).map_err(|_| ProtoError::InvalidKey)?;
-        Ok(Self {
-            domain,
-            address,
-            secret,
-        })
+        let signature = secp256k1::sign_message(secret, probe).map_err(|_| ProtoError::InvalidKey)?;
+        let address = secp256k1::recover_signer(&signature, probe).map_err(|_| ProtoError::InvalidKey)?;
+        Ok(Self { domain, address, secret })
     }
 
     /// The address that [`SignedReceipt::verify`] wants.
@@ -219,17 +194,13 @@ impl ReceiptSigner {
 
     /// Signs one receipt; refuses those of another rollup.
     pub fn sign(&self, receipt: Receipt) -> Result<SignedReceipt, ProtoError> {
-        SignedReceipt::sign_with(&self.domain, receipt, |hash| {
-            secp256k1::sign_message(self.secret, hash)
-        })
+        SignedReceipt::sign_with(&self.domain, receipt, |hash| secp256k1::sign_message(self.secret, hash))
     }
 }
 
 impl fmt::Debug for ReceiptSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiptSigner")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("ReceiptSigner").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -243,10 +214,7 @@ fn check_rollup(domain: &ReceiptDomain, receipt: &Receipt) -> Result<(), ProtoEr
     if receipt.rollup == domain.rollup {
         Ok(())
     } else {
-        Err(ProtoError::WrongRollup {
-            expected: domain.rollup,
-            actual: receipt.rollup,
-        })
+        Err(ProtoError::WrongRollup { expected: domain.rollup, actual: receipt.rollup })
     }
 }
 
@@ -256,9 +224,7 @@ fn word(number: u64) -> B256 {
 
 /// Takes N bytes off the front of a slice whose length was checked.
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let (head, tail) = rest
-        .split_first_chunk::<N>()
-        .expect("the length was checked against the sum of the fields");
+    let (head, tail) = rest.split_first_chunk::<N>().expect("the length was checked against the sum of the fields");
     *rest = tail;
     *head
 }
@@ -318,24 +284,13 @@ mod tests {
             originHash: r.origin_hash,
             time: r.time,
         };
-        assert_eq!(
-            SolReceipt::eip712_root_type()
-                .strip_prefix("Sol")
-                .unwrap()
-                .as_bytes(),
-            TYPE
-        );
+        assert_eq!(SolReceipt::eip712_root_type().strip_prefix("Sol").unwrap().as_bytes(), TYPE);
         let mut fields = keccak256(TYPE).to_vec();
         fields.extend(sol.eip712_encode_data());
-        let separator = eip712_domain! { name: "Mayfly", version: "1", chain_id: CHAIN_ID, verifying_contract: r.rollup, }.separator();
-        let digest = keccak256(
-            [
-                &[0x19, 0x01],
-                separator.as_slice(),
-                keccak256(fields).as_slice(),
-            ]
-            .concat(),
-        );
+        let separator =
+            eip712_domain! { name: "Mayfly", version: "1", chain_id: CHAIN_ID, verifying_contract: r.rollup, }
+                .separator();
+        let digest = keccak256([&[0x19, 0x01], separator.as_slice(), keccak256(fields).as_slice()].concat());
         assert_eq!(domain().digest(&r), digest);
     }
 
@@ -354,47 +309,30 @@ mod tests {
         let signer = signer(1);
         let mut foreign = receipt(1);
         foreign.rollup = Address::repeat_byte(0xbb);
-        assert!(matches!(
-            signer.sign(foreign),
-            Err(ProtoError::WrongRollup { .. })
-        ));
+        assert!(matches!(signer.sign(foreign), Err(ProtoError::WrongRollup { .. })));
         let signed = signer.sign(receipt(1)).unwrap();
         let other_chain = ReceiptDomain::new(CHAIN_ID + 1, Address::repeat_byte(0xaa));
         assert!(signed.verify(&other_chain, signer.address()).is_err());
         let other_rollup = ReceiptDomain::new(CHAIN_ID, Address::repeat_byte(0xbb));
-        assert!(matches!(
-            signed.verify(&other_rollup, signer.address()),
-            Err(ProtoError::WrongRollup { .. })
-        ));
+        assert!(matches!(signed.verify(&other_rollup, signer.address()), Err(ProtoError::WrongRollup { .. })));
     }
 
     #[test]
     fn refuses_a_malleable_signature() {
         let mut signed = signer(1).sign(receipt(1)).unwrap();
         let order = alloy_consensus::crypto::SECP256K1N_HALF * U256::from(2) + U256::from(1);
-        let (r, s, v) = (
-            signed.signature.r(),
-            signed.signature.s(),
-            signed.signature.v(),
-        );
+        let (r, s, v) = (signed.signature.r(), signed.signature.s(), signed.signature.v());
         signed.signature = Signature::new(r, order - s, !v);
-        assert!(matches!(
-            signed.verify(&domain(), signer(1).address()),
-            Err(ProtoError::InvalidSignature)
-        ));
+        assert!(matches!(signed.verify(&domain(), signer(1).address()), Err(ProtoError::InvalidSignature)));
     }
 
     #[test]
     fn refuses_a_key_outside_of_the_curve_and_prints_none() {
         for secret in [B256::ZERO, B256::repeat_byte(0xff)] {
-            assert!(matches!(
-                ReceiptSigner::new(domain(), secret),
-                Err(ProtoError::InvalidKey)
-            ));
+            assert!(matches!(ReceiptSigner::new(domain(), secret), Err(ProtoError::InvalidKey)));
         }
         assert!(
-            !format!("{:?}", signer(0x11))
-                .contains("1111111111111111111111111111111111111111111111111111111111111111")
+            !format!("{:?}", signer(0x11)).contains("1111111111111111111111111111111111111111111111111111111111111111")
         );
     }
 
@@ -430,10 +368,7 @@ mod tests {
     fn refuses_a_wrong_length() {
         let bytes = signer(1).sign(receipt(1)).unwrap().encode();
         for cut in [&bytes[..0], &bytes[1..], &[&bytes[..], &[0]].concat()] {
-            assert!(matches!(
-                SignedReceipt::decode(cut),
-                Err(ProtoError::Length { .. })
-            ));
+            assert!(matches!(SignedReceipt::decode(cut), Err(ProtoError::Length { .. })));
         }
     }
 }

@@ -7,14 +7,7 @@ pub const WIRE_VERSION: u16 = 1;
 
 /// Refuses every version but [`WIRE_VERSION`].
 pub fn check_wire_version(actual: u16) -> Result<(), ProtoError> {
-    if actual == WIRE_VERSION {
-        Ok(())
-    } else {
-        Err(ProtoError::WireVersion {
-            supported: WIRE_VERSION,
-            actual,
-        })
-    }
+    if actual == WIRE_VERSION { Ok(()) } else { Err(ProtoError::WireVersion { supported: WIRE_VERSION, actual }) }
 }
 
 #[cfg(test)]
