@@ -1,11 +1,19 @@
 //! Claims, attestations and receipt leaves: what is hashed and signed.
 
-use crate::abi::{Attestation, Claim};
 use crate::error::SettlementError;
 use crate::info::RollupInfo;
 use crate::settlement::append_proof;
 use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_sol_types::{SolStruct, SolValue, eip712_domain};
+use alloy_sol_types::{SolStruct, SolValue, eip712_domain, sol};
+use mayfly_contracts::types::Claim;
+
+sol! {
+    /// What an attester signs.
+    #[derive(Debug)]
+    struct Attestation {
+        bytes32 claim;
+    }
+}
 
 /// Depth of the receipt tree.
 pub const RECEIPT_TREE_DEPTH: usize = 40;

@@ -1,6 +1,7 @@
 //! What can go wrong, by part. Messages name the value that was wrong.
 
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
+use mayfly_evm::EvmError;
 
 /// Why bytes are not a batch payload, or blocks cannot become one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,4 +169,70 @@ pub enum SettlementError {
     /// The state could not be read.
     #[error("state: {0}")]
     State(String),
+}
+
+/// What a derivation driver does about an error; it looks at nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Step, or wait for L1, and try again.
+    Temporary,
+    /// L1 is not what it was, or was read wrongly: reset to an L1 block that still stands and push again from there.
+    Reset,
+    /// A bug or a broken disk: stop.
+    Critical,
+}
+
+/// Why derivation cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeriveError {
+    /// Too many L1 blocks were pushed without a step.
+    #[error("{0} L1 blocks wait already")]
+    Full(usize),
+    /// An L1 block is missing.
+    #[error("L1 block {number} was pushed, {expected} is next")]
+    Gap {
+        /// Number of the next block.
+        expected: u64,
+        /// Number of the one pushed.
+        number: u64,
+    },
+    /// L1 reorganised.
+    #[error("L1 block {number} is no longer {hash}")]
+    Reorganised {
+        /// Number of the block that changed.
+        number: u64,
+        /// Its hash before.
+        hash: B256,
+    },
+    /// The data given for a batch is not what its header commits to.
+    #[error("data of batch {seq} does not fit its header")]
+    Data {
+        /// The batch.
+        seq: u64,
+    },
+    /// The state asked for is no longer kept; start anew.
+    #[error("cannot go back to L1 block {number}, the oldest state kept is that of {oldest}")]
+    TooFar {
+        /// The block asked for.
+        number: u64,
+        /// The oldest that is kept.
+        oldest: u64,
+    },
+    /// What L1 says contradicts itself or the chain.
+    #[error("inconsistent: {0}")]
+    Inconsistent(String),
+    /// The executor failed.
+    #[error(transparent)]
+    Evm(#[from] EvmError),
+}
+
+impl DeriveError {
+    /// What to do about it.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Full(_) => Severity::Temporary,
+            Self::Gap { .. } | Self::Reorganised { .. } | Self::Data { .. } => Severity::Reset,
+            Self::TooFar { .. } | Self::Inconsistent(_) | Self::Evm(_) => Severity::Critical,
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! Everything about one rollup that derivation needs and L1's creation log says.
 
-use crate::abi::{Allocation, Config, ConfigAbi};
 use crate::error::InfoError;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolValue;
+use mayfly_contracts::types::{Allocation, Config};
 use serde::{Deserialize, Serialize};
 
 /// A rollup as created: enough to derive its chain from L1 data alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RollupInfo {
     /// The rollup's address: its Inbox.
@@ -35,14 +35,14 @@ pub struct RollupInfo {
 impl RollupInfo {
     /// The claim that every other claim descends from; also the parent of the first batch.
     pub fn genesis_claim(&self) -> B256 {
-        let rules = keccak256((ConfigAbi::from(&self.config), self.genesis.clone()).abi_encode_params());
+        let rules = keccak256((self.config.clone(), self.genesis.clone()).abi_encode_params());
         let l1 = U256::from(self.l1_chain_id);
         keccak256(("mayfly genesis v1".to_owned(), l1, self.rollup, rules).abi_encode_params())
     }
 
     /// When deposits end as planned, drain included.
     pub const fn planned_close_time(&self) -> u64 {
-        self.config.end_time.saturating_add(self.config.drain)
+        self.config.endTime.saturating_add(self.config.drain)
     }
 
     /// Reads what `to_json` wrote.

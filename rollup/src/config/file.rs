@@ -2,9 +2,9 @@
 
 use super::rules::{DEV_CHAIN_ID, PROTOCOL_VERSION, validate};
 use super::units::{Span, Wei};
-use crate::abi::{Allocation, Config};
 use crate::error::ConfigError;
 use alloy_primitives::{Address, U256};
+use mayfly_contracts::types::{Allocation, Config, Windows};
 use serde::{Deserialize, Serialize};
 
 /// Largest number of genesis balances in one creation.
@@ -128,7 +128,7 @@ pub struct Launch {
 }
 
 /// Defaults that differ between the development chain and any other, in seconds unless named.
-struct Windows {
+struct Spans {
     ends_in: u64,
     drain: u64,
     force: u64,
@@ -144,7 +144,7 @@ struct Windows {
     claim_interval: u64,
 }
 
-const DEV_WINDOWS: Windows = Windows {
+const DEV_WINDOWS: Spans = Spans {
     ends_in: 3_600,
     drain: 5,
     force: 5,
@@ -160,7 +160,7 @@ const DEV_WINDOWS: Windows = Windows {
     claim_interval: 10,
 };
 
-const LIVE_WINDOWS: Windows = Windows {
+const LIVE_WINDOWS: Spans = Spans {
     ends_in: 4 * 3_600,
     drain: 1_800,
     force: 1_800,
@@ -196,7 +196,7 @@ impl RollupConfig {
     /// # Errors
     /// Naming the first value that breaks a rule.
     pub fn resolve(&self, launch: &Launch) -> Result<(Config, Vec<Allocation>), ConfigError> {
-        let windows = if launch.l1_chain_id == DEV_CHAIN_ID { &DEV_WINDOWS } else { &LIVE_WINDOWS };
+        let spans = if launch.l1_chain_id == DEV_CHAIN_ID { &DEV_WINDOWS } else { &LIVE_WINDOWS };
         let attesters = self.attesters.clone().unwrap_or_else(|| launch.attesters.clone());
         let majority = (attesters.len() / 2 + usize::from(!attesters.is_empty())) as u8;
         let seconds =
@@ -206,53 +206,55 @@ impl RollupConfig {
         };
         let block_time = self.block_time.map_or(BLOCK_TIME_MS, |span| span.millis);
         let config = Config {
-            protocol_version: PROTOCOL_VERSION,
-            chain_id: self.chain_id.unwrap_or(0),
+            protocolVersion: PROTOCOL_VERSION,
+            chainId: self.chain_id.unwrap_or(0),
             organiser: self.organiser.unwrap_or(launch.organiser),
             sequencer: self.sequencer.unwrap_or(launch.sequencer),
-            receipt_signer: self.receipt_signer.unwrap_or(launch.receipt_signer),
+            receiptSigner: self.receipt_signer.unwrap_or(launch.receipt_signer),
             resolver: self.resolver.unwrap_or(launch.resolver),
             quorum: self.quorum.unwrap_or(majority),
             attesters,
-            end_time: self.resolve_end(launch.now, windows)?,
-            drain: seconds("drain", self.drain, windows.drain)?,
-            block_gas_limit: self.block_gas_limit.unwrap_or(BLOCK_GAS_LIMIT),
-            block_time_ms: u32::try_from(block_time).map_err(|_| ConfigError::Value {
+            endTime: self.resolve_end(launch.now, spans)?,
+            drain: seconds("drain", self.drain, spans.drain)?,
+            blockGasLimit: self.block_gas_limit.unwrap_or(BLOCK_GAS_LIMIT),
+            blockTimeMs: u32::try_from(block_time).map_err(|_| ConfigError::Value {
                 name: "block_time",
                 value: block_time.to_string(),
                 rule: "at most 2^32 - 1 ms".to_owned(),
             })?,
-            force_window: seconds("force_window", self.force_window, windows.force)?,
-            liveness_window: seconds("liveness_window", self.liveness_window, windows.liveness)?,
-            freeze_delay: seconds("freeze_delay", self.freeze_delay, windows.freeze_delay)?,
-            propose_window: seconds("propose_window", self.propose_window, windows.propose)?,
-            challenge_window: seconds("challenge_window", self.challenge_window, windows.challenge)?,
-            resolver_timeout: seconds("resolver_timeout", self.resolver_timeout, windows.resolver)?,
-            escalation_window: seconds("escalation_window", self.escalation_window, windows.escalation)?,
-            min_delay_blocks: self.min_delay_blocks.unwrap_or(windows.min_delay_blocks),
-            conf_depth: self.conf_depth.unwrap_or(windows.conf_depth),
-            max_origin_lag: self.max_origin_lag.unwrap_or(windows.max_origin_lag),
-            max_drift: seconds("max_drift", self.max_drift, MAX_DRIFT_SECONDS)?,
-            claim_interval: seconds("claim_interval", self.claim_interval, windows.claim_interval)?,
-            claim_bond: wei(self.claim_bond, 100),
-            freeze_bond: wei(self.freeze_bond, 100),
-            close_reward: wei(self.close_reward, 10),
-            attestation_fee: wei(self.attestation_fee, 0),
-            max_tvl: wei(self.max_tvl, 0),
-            da_mode: self.da as u8,
+            windows: Windows {
+                forceWindow: seconds("force_window", self.force_window, spans.force)?,
+                livenessWindow: seconds("liveness_window", self.liveness_window, spans.liveness)?,
+                freezeDelay: seconds("freeze_delay", self.freeze_delay, spans.freeze_delay)?,
+                proposeWindow: seconds("propose_window", self.propose_window, spans.propose)?,
+                challengeWindow: seconds("challenge_window", self.challenge_window, spans.challenge)?,
+                resolverTimeout: seconds("resolver_timeout", self.resolver_timeout, spans.resolver)?,
+                escalationWindow: seconds("escalation_window", self.escalation_window, spans.escalation)?,
+                minDelayBlocks: self.min_delay_blocks.unwrap_or(spans.min_delay_blocks),
+                confDepth: self.conf_depth.unwrap_or(spans.conf_depth),
+                maxOriginLag: self.max_origin_lag.unwrap_or(spans.max_origin_lag),
+                maxDrift: seconds("max_drift", self.max_drift, MAX_DRIFT_SECONDS)?,
+                claimInterval: seconds("claim_interval", self.claim_interval, spans.claim_interval)?,
+            },
+            claimBond: wei(self.claim_bond, 100),
+            freezeBond: wei(self.freeze_bond, 100),
+            closeReward: wei(self.close_reward, 10),
+            attestationFee: wei(self.attestation_fee, 0),
+            maxTvl: wei(self.max_tvl, 0),
+            daMode: self.da as u8,
             minter: self.minter.unwrap_or_default(),
-            force_gas_target: U256::from(self.force_gas_target.unwrap_or(FORCE_GAS_TARGET)),
+            forceGasTarget: U256::from(self.force_gas_target.unwrap_or(FORCE_GAS_TARGET)),
         };
         validate(&config, launch.l1_chain_id, launch.now)?;
         Ok((config, self.allocations()?))
     }
 
-    fn resolve_end(&self, now: u64, windows: &Windows) -> Result<u64, ConfigError> {
+    fn resolve_end(&self, now: u64, spans: &Spans) -> Result<u64, ConfigError> {
         match (self.end_time, self.ends_in) {
             (Some(_), Some(_)) => Err(ConfigError::TwoEnds),
             (Some(end), None) => Ok(end),
             (None, Some(span)) => Ok(now.saturating_add(span.whole_seconds("ends_in")?)),
-            (None, None) => Ok(now.saturating_add(windows.ends_in)),
+            (None, None) => Ok(now.saturating_add(spans.ends_in)),
         }
     }
 
@@ -297,9 +299,9 @@ mod tests {
     #[test]
     fn an_empty_file_is_a_rollup_on_any_chain() {
         let dev = resolve("", DEV_CHAIN_ID).unwrap();
-        assert_eq!((dev.quorum, dev.challenge_window, dev.block_time_ms), (2, 10, 20));
+        assert_eq!((dev.quorum, dev.windows.challengeWindow, dev.blockTimeMs), (2, 10, 20));
         let live = resolve("", 1).unwrap();
-        assert_eq!((live.challenge_window, live.min_delay_blocks), (86_400, 96));
+        assert_eq!((live.windows.challengeWindow, live.windows.minDelayBlocks), (86_400, 96));
     }
 
     #[test]
@@ -317,9 +319,9 @@ mod tests {
             amount = "10 ether"
         "#;
         let (config, genesis) = RollupConfig::from_toml(text).unwrap().resolve(&launch(1)).unwrap();
-        assert_eq!(config.end_time, 1_790_000_000 + 7_200);
-        assert_eq!((config.drain, config.block_time_ms, config.da_mode, config.quorum), (600, 50, 1, 1));
-        assert_eq!(config.claim_bond, U256::from(500) * U256::from(MILLIETHER));
+        assert_eq!(config.endTime, 1_790_000_000 + 7_200);
+        assert_eq!((config.drain, config.blockTimeMs, config.daMode, config.quorum), (600, 50, 1, 1));
+        assert_eq!(config.claimBond, U256::from(500) * U256::from(MILLIETHER));
         assert_eq!(genesis.len(), 1);
     }
 

@@ -1,8 +1,8 @@
 //! The factory's rules, so that a bad config fails before anything is paid for it.
 
-use crate::abi::Config;
 use crate::error::ConfigError;
 use alloy_primitives::{Address, U256};
+use mayfly_contracts::types::Config;
 
 /// Chain id of local development, where windows of seconds are allowed.
 pub const DEV_CHAIN_ID: u64 = 31_337;
@@ -24,15 +24,16 @@ const MIN_BOND: u64 = 100_000_000_000_000_000;
 /// The longest time from `now` until everything can be claimed.
 pub fn lifetime_seconds(config: &Config, now: u64) -> u128 {
     let parts = [
-        config.end_time.saturating_sub(now),
+        config.endTime.saturating_sub(now),
         config.drain,
-        config.freeze_delay,
-        config.propose_window,
-        config.challenge_window,
-        config.resolver_timeout,
+        config.windows.freezeDelay,
+        config.windows.proposeWindow,
+        config.windows.challengeWindow,
+        config.windows.resolverTimeout,
         LIFETIME_MARGIN_SECONDS,
     ];
-    parts.into_iter().map(u128::from).sum::<u128>() + u128::from(MAX_ESCALATIONS) * u128::from(config.escalation_window)
+    parts.into_iter().map(u128::from).sum::<u128>()
+        + u128::from(MAX_ESCALATIONS) * u128::from(config.windows.escalationWindow)
 }
 
 /// Checks a config as `RollupFactory.create` does, at L1 time `now`.
@@ -61,31 +62,31 @@ fn require(holds: bool, name: &'static str, value: impl ToString, rule: &str) ->
 
 fn check_structure(c: &Config, l1_chain_id: u64, now: u64) -> Result<(), ConfigError> {
     let amount_max = U256::from(u128::MAX >> 32);
-    require(c.protocol_version == PROTOCOL_VERSION, "protocol_version", c.protocol_version, "1")?;
-    require(c.chain_id == 0 || l1_chain_id == DEV_CHAIN_ID, "chain_id", c.chain_id, "0 on any L1 but 31337")?;
-    require(c.end_time > now, "end_time", c.end_time, &format!("later than the L1 time {now}"))?;
+    require(c.protocolVersion == PROTOCOL_VERSION, "protocol_version", c.protocolVersion, "1")?;
+    require(c.chainId == 0 || l1_chain_id == DEV_CHAIN_ID, "chain_id", c.chainId, "0 on any L1 but 31337")?;
+    require(c.endTime > now, "end_time", c.endTime, &format!("later than the L1 time {now}"))?;
     require(c.drain > 0, "drain", c.drain, "more than 0 s")?;
     let gas = MIN_BLOCK_GAS_LIMIT..=MAX_BLOCK_GAS_LIMIT;
-    require(gas.contains(&c.block_gas_limit), "block_gas_limit", c.block_gas_limit, "16777216 to 1073741824")?;
-    require(c.block_time_ms > 0, "block_time", c.block_time_ms, "at least 1 ms")?;
-    let rule = format!("longer than force_window, {} s", c.force_window);
-    require(c.liveness_window > c.force_window, "liveness_window", c.liveness_window, &rule)?;
-    require(c.escalation_window > 0, "escalation_window", c.escalation_window, "more than 0 s")?;
+    require(gas.contains(&c.blockGasLimit), "block_gas_limit", c.blockGasLimit, "16777216 to 1073741824")?;
+    require(c.blockTimeMs > 0, "block_time", c.blockTimeMs, "at least 1 ms")?;
+    let rule = format!("longer than force_window, {} s", c.windows.forceWindow);
+    require(c.windows.livenessWindow > c.windows.forceWindow, "liveness_window", c.windows.livenessWindow, &rule)?;
+    require(c.windows.escalationWindow > 0, "escalation_window", c.windows.escalationWindow, "more than 0 s")?;
     let lag = 1..=MAX_ORIGIN_LAG;
-    require(lag.contains(&c.max_origin_lag), "max_origin_lag", c.max_origin_lag, "1 to 8190 blocks")?;
-    require(!c.claim_bond.is_zero() && c.claim_bond <= amount_max, "claim_bond", c.claim_bond, "1 to 2^96 - 1 wei")?;
-    require(c.freeze_bond <= amount_max, "freeze_bond", c.freeze_bond, "at most 2^96 - 1 wei")?;
-    require(c.close_reward <= amount_max, "close_reward", c.close_reward, "at most 2^96 - 1 wei")?;
-    require(c.attestation_fee <= amount_max, "attestation_fee", c.attestation_fee, "at most 2^96 - 1 wei")?;
-    require(c.da_mode <= MAX_DA_MODE, "da", c.da_mode, "0, 1 or 2")?;
-    let target = !c.force_gas_target.is_zero() && c.force_gas_target <= U256::from(u64::MAX);
-    require(target, "force_gas_target", c.force_gas_target, "1 to 2^64 - 1 gas")
+    require(lag.contains(&c.windows.maxOriginLag), "max_origin_lag", c.windows.maxOriginLag, "1 to 8190 blocks")?;
+    require(!c.claimBond.is_zero() && c.claimBond <= amount_max, "claim_bond", c.claimBond, "1 to 2^96 - 1 wei")?;
+    require(c.freezeBond <= amount_max, "freeze_bond", c.freezeBond, "at most 2^96 - 1 wei")?;
+    require(c.closeReward <= amount_max, "close_reward", c.closeReward, "at most 2^96 - 1 wei")?;
+    require(c.attestationFee <= amount_max, "attestation_fee", c.attestationFee, "at most 2^96 - 1 wei")?;
+    require(c.daMode <= MAX_DA_MODE, "da", c.daMode, "0, 1 or 2")?;
+    let target = !c.forceGasTarget.is_zero() && c.forceGasTarget <= U256::from(u64::MAX);
+    require(target, "force_gas_target", c.forceGasTarget, "1 to 2^64 - 1 gas")
 }
 
 fn check_keys(c: &Config) -> Result<(), ConfigError> {
     require(!c.organiser.is_zero(), "organiser", c.organiser, "not the zero address")?;
     require(!c.sequencer.is_zero(), "sequencer", c.sequencer, "not the zero address")?;
-    require(!c.receipt_signer.is_zero(), "receipt_signer", c.receipt_signer, "not the zero address")?;
+    require(!c.receiptSigner.is_zero(), "receipt_signer", c.receiptSigner, "not the zero address")?;
     require(c.resolver != c.sequencer, "resolver", c.resolver, "another key than the sequencer")?;
     let count = c.attesters.len();
     require(count <= MAX_ATTESTERS, "attesters", count, "at most 32")?;
@@ -100,23 +101,23 @@ fn check_keys(c: &Config) -> Result<(), ConfigError> {
 
 fn check_minimums(c: &Config, now: u64) -> Result<(), ConfigError> {
     let times = [
-        ("end_time", c.end_time.saturating_sub(now), 60),
+        ("end_time", c.endTime.saturating_sub(now), 60),
         ("drain", c.drain, 60),
-        ("force_window", c.force_window, 600),
-        ("liveness_window", c.liveness_window, 1_200),
-        ("freeze_delay", c.freeze_delay, 600),
-        ("propose_window", c.propose_window, 600),
-        ("challenge_window", c.challenge_window, 86_400),
-        ("resolver_timeout", c.resolver_timeout, 3_600),
-        ("escalation_window", c.escalation_window, 3_600),
-        ("min_delay_blocks", c.min_delay_blocks, 96),
-        ("max_origin_lag", c.max_origin_lag, 32),
-        ("max_drift", c.max_drift, 60),
+        ("force_window", c.windows.forceWindow, 600),
+        ("liveness_window", c.windows.livenessWindow, 1_200),
+        ("freeze_delay", c.windows.freezeDelay, 600),
+        ("propose_window", c.windows.proposeWindow, 600),
+        ("challenge_window", c.windows.challengeWindow, 86_400),
+        ("resolver_timeout", c.windows.resolverTimeout, 3_600),
+        ("escalation_window", c.windows.escalationWindow, 3_600),
+        ("min_delay_blocks", c.windows.minDelayBlocks, 96),
+        ("max_origin_lag", c.windows.maxOriginLag, 32),
+        ("max_drift", c.windows.maxDrift, 60),
     ];
     for (name, value, least) in times {
         require(value >= least, name, value, &format!("at least {least}"))?;
     }
-    for (name, bond) in [("claim_bond", c.claim_bond), ("freeze_bond", c.freeze_bond)] {
+    for (name, bond) in [("claim_bond", c.claimBond), ("freeze_bond", c.freezeBond)] {
         require(bond >= U256::from(MIN_BOND), name, bond, "at least 0.1 ether")?;
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! Messages from the rollup to L1 and their proofs.
 
 use super::append::append_proof;
-use crate::abi::{Message, MessageSent};
 use crate::error::SettlementError;
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
 use alloy_sol_types::{SolEvent, SolValue};
+use mayfly_contracts::l2::L2Messenger::MessageSent;
+use mayfly_contracts::types::Message;
 
 /// Depth of the messenger's tree.
 pub const MESSAGE_TREE_DEPTH: usize = 32;
@@ -21,7 +22,7 @@ pub fn decode_message(messenger: Address, log: &Log) -> Option<Message> {
         return None;
     }
     let sent = MessageSent::decode_log(log).ok()?;
-    (sent.index == sent.message.index).then_some(sent.data.message)
+    (sent.index == sent.message.index).then(|| sent.data.message.into())
 }
 
 /// The proof that `index` is among `messages`, which are all messages from 0 in order, as they
@@ -47,14 +48,20 @@ mod tests {
         Message { index, amount: U256::from(index + 1), data: vec![index as u8; 40].into(), ..Default::default() }
     }
 
+    fn l2_message(m: Message) -> mayfly_contracts::l2::L2Messenger::Message {
+        let Message { index, kind, sender, token, tokenId, amount, to, data } = m;
+        mayfly_contracts::l2::L2Messenger::Message { index, kind, sender, token, tokenId, amount, to, data }
+    }
+
     #[test]
     fn messages_are_read_from_the_messenger_only() {
         let messenger = Address::repeat_byte(2);
-        let event = MessageSent { index: 3, message: message(3) };
+        let sent = |index: u64, message: Message| MessageSent { index, message: l2_message(message) };
+        let event = sent(3, message(3));
         let log = Log { address: messenger, data: event.encode_log_data() };
         assert_eq!(decode_message(messenger, &log), Some(message(3)));
         assert_eq!(decode_message(Address::repeat_byte(3), &log), None);
-        let wrong = MessageSent { index: 4, message: message(3) };
+        let wrong = sent(4, message(3));
         assert_eq!(decode_message(messenger, &Log { address: messenger, data: wrong.encode_log_data() }), None);
     }
 
