@@ -1,1 +1,4 @@
-//! e2e
+//! Whole-system tests: one file a behaviour, on real parts.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod recount;
