@@ -17,11 +17,13 @@ mod error;
 mod execute;
 mod fold;
 mod genesis;
+mod log;
 mod reader;
 mod receipt;
 mod receipt_tree;
 mod spec;
 mod state;
+mod store;
 mod transaction;
 mod trie;
 

@@ -20,11 +20,13 @@ pub(crate) const MEMORY_BLOCKS: usize = 1 << 16;
 pub(crate) struct Recent {
     pub(crate) block: Arc<SealedBlock>,
     pub(crate) changes: Arc<Changes>,
+    size_bytes: usize,
 }
 
 impl Recent {
-    fn size_bytes(&self) -> usize {
-        self.block.size_bytes() + self.changes.size_bytes()
+    pub(crate) fn new(block: Arc<SealedBlock>, changes: Arc<Changes>) -> Self {
+        let size_bytes = block.size_bytes() + changes.size_bytes();
+        Self { block, changes, size_bytes }
     }
 }
 
@@ -77,6 +79,8 @@ impl Durable {
 
     /// Takes the head off; `parent` is the head then. The hash ring must be set by the caller.
     pub(crate) fn pop(&mut self, changes: &Changes, parent: &Recent) {
+        self.epoch += 1;
+        self.indexed = self.indexed.map(|indexed| indexed.min(parent.block.number()));
         self.flat.apply(changes, Direction::Back);
         if let Some(gone) = self.window.pop_back() {
             self.forget(&gone);
@@ -86,10 +90,12 @@ impl Durable {
         }
     }
 
-    /// Blocks up to `number` are in the index on disk.
-    pub(crate) fn set_indexed(&mut self, number: u64) {
-        self.indexed = Some(number);
-        self.prune();
+    /// Blocks up to `number`, as they were in that epoch, are in the index on disk.
+    pub(crate) fn set_indexed(&mut self, number: u64, epoch: u64) {
+        if epoch == self.epoch {
+            self.indexed = Some(number);
+            self.prune();
+        }
     }
 
     /// A block of the window.
@@ -119,7 +125,7 @@ impl Durable {
         for (index, tx) in recent.block.transactions.iter().enumerate() {
             self.by_tx.insert(tx.hash(), (number, index as u32));
         }
-        self.window_bytes += recent.size_bytes();
+        self.window_bytes += recent.size_bytes;
         self.window.push_back(recent);
     }
 
@@ -142,7 +148,7 @@ impl Durable {
     }
 
     fn forget(&mut self, recent: &Recent) {
-        self.window_bytes -= recent.size_bytes();
+        self.window_bytes -= recent.size_bytes;
         let number = recent.block.number();
         self.by_hash.remove(&recent.block.hash);
         for tx in &recent.block.transactions {
@@ -154,7 +160,7 @@ impl Durable {
     }
 }
 
-/// Appends without a log: for a chain in memory, and for replay.
+/// Whether a block that was read back follows the head.
 pub(crate) fn check_next(head: &SealedBlock, next: &SealedBlock) -> Result<(), EvmError> {
     if next.header.parent_hash == head.hash && next.number() == head.number() + 1 {
         return Ok(());

@@ -4,12 +4,13 @@
 //! block's changes are a layer above the shared flat state, which only the writer sees.
 
 mod builder;
+mod disk;
 mod durable;
 mod shared;
 mod source;
 mod writer;
 
 pub use builder::BlockBuilder;
-pub(crate) use durable::Durable;
+pub(crate) use durable::{Durable, Recent};
 pub(crate) use shared::Shared;
 pub use writer::Chain;

@@ -1,7 +1,8 @@
 //! What the writer, the log thread and the readers share.
 
 use super::{Durable, durable::Recent};
-use crate::{ChainSpec, EvmError, SealedBlock, trie::StateTrie};
+use crate::{ChainSpec, EvmError, SealedBlock, state::HashRing, store::History, trie::StateTrie};
+use alloy_primitives::B256;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub(crate) type OnDurable = Box<dyn Fn(&Arc<SealedBlock>) + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) spec: ChainSpec,
     pub(crate) durable: RwLock<Durable>,
+    /// Older blocks; none for a chain in memory.
+    pub(crate) history: Option<History>,
     /// At the executed head; only touched while a block is sealed or proved.
     pub(crate) trie: Mutex<Tries>,
     progress: Mutex<Progress>,
@@ -34,10 +37,11 @@ struct Progress {
 }
 
 impl Shared {
-    pub(crate) fn new(spec: ChainSpec, durable: Durable, state: StateTrie) -> Self {
+    pub(crate) fn new(spec: ChainSpec, durable: Durable, state: StateTrie, history: Option<History>) -> Self {
         let block = durable.head().clone();
         Self {
             spec,
+            history,
             progress: Mutex::new(Progress { durable: block.number(), ..Progress::default() }),
             durable: RwLock::new(durable),
             trie: Mutex::new(Tries { state, block }),
@@ -49,6 +53,59 @@ impl Shared {
     /// The durable head.
     pub(crate) fn head(&self) -> Arc<SealedBlock> {
         self.durable.read().head().clone()
+    }
+
+    /// A durable block with its changes.
+    pub(crate) fn recent(&self, number: u64) -> Result<Recent, EvmError> {
+        let durable = self.durable.read();
+        if number > durable.head().number() {
+            return Err(EvmError::NoSuchBlock(number));
+        }
+        if let Some(recent) = durable.recent(number) {
+            return Ok(recent.clone());
+        }
+        drop(durable);
+        self.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.recent(number)
+    }
+
+    /// Hash of a durable block.
+    pub(crate) fn hash(&self, number: u64) -> Result<B256, EvmError> {
+        if let Some(recent) = self.durable.read().recent(number) {
+            return Ok(recent.block.hash);
+        }
+        self.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.hash(number)
+    }
+
+    /// Takes durable blocks above `number` off, newest first, and shows each to `gone`.
+    pub(crate) fn take_back(&self, number: u64, mut gone: impl FnMut(&Recent)) -> Result<(), EvmError> {
+        let head = self.head().number();
+        if number > head {
+            return Err(EvmError::NoSuchBlock(number));
+        }
+        for above in (number + 1..=head).rev() {
+            let recent = self.recent(above)?;
+            let parent = self.recent(above - 1)?;
+            self.durable.write().pop(&recent.changes, &parent);
+            gone(&recent);
+        }
+        let mut ring = HashRing::default();
+        for number in HashRing::first(number)..=number {
+            ring.push(number, self.hash(number)?);
+        }
+        self.durable.write().hashes = ring;
+        Ok(())
+    }
+
+    /// How often blocks were taken back.
+    pub(crate) fn reverts(&self) -> u64 {
+        self.progress.lock().reverts
+    }
+
+    /// Blocks until blocks were taken back more often than that.
+    pub(crate) fn wait_reverted(&self, reverts: u64) -> Result<(), EvmError> {
+        let done = self.wait(|progress| progress.reverts > reverts)?;
+        drop(done);
+        Ok(())
     }
 
     /// Shows a durable block to readers and tells who asked to be told.

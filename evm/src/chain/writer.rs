@@ -1,10 +1,16 @@
 //! The one writer.
 
-use super::{BlockBuilder, Durable, Shared, durable::Recent, shared::OnDurable, source::HeadSource};
+use super::{
+    BlockBuilder, Durable, Recent, Shared,
+    disk::{self, DirLock},
+    shared::OnDurable,
+    source::HeadSource,
+};
 use crate::{
     AccountInfo, BlockAttributes, ChainReader, ChainSpec, EvmError, Fold, Genesis, SealedBlock,
     block::{HeaderParts, seal_header},
     execute::{BlockRun, Finished, Parent},
+    log::{LogHandle, LogMessage},
     receipt_tree::ReceiptTree,
     state::{Changes, Flat, HashRing, StateSource},
     trie::{Direction, StateTrie},
@@ -14,6 +20,8 @@ use std::{collections::VecDeque, path::Path, sync::Arc};
 
 /// A chain, held by the one who extends it. [`ChainReader`]s see it through [`Chain::reader`].
 pub struct Chain {
+    /// Dropped first: writes what is left. None for a chain in memory.
+    log: Option<LogHandle>,
     shared: Arc<Shared>,
     head: Arc<SealedBlock>,
     /// Sealed blocks that may not be durable yet, oldest first.
@@ -21,6 +29,8 @@ pub struct Chain {
     hashes: Arc<HashRing>,
     fold: Fold,
     receipts: ReceiptTree,
+    /// Dropped last.
+    _lock: Option<DirLock>,
 }
 
 impl std::fmt::Debug for Chain {
@@ -39,23 +49,62 @@ impl Chain {
         let mut trie = StateTrie::default();
         trie.apply(&changes, Direction::Forward);
         let block = Arc::new(genesis.block(&spec, trie.root()));
+        let changes = Arc::new(changes);
+        if let Some(dir) = dir {
+            return Ok(Self::on_disk(disk::create(dir, spec, &block, &changes)?));
+        }
         let mut flat = Flat::default();
         flat.apply(&changes, Direction::Forward);
         let mut hashes = HashRing::default();
         hashes.push(0, block.hash);
-        let recent = Recent { block: block.clone(), changes: Arc::new(changes) };
-        if let Some(dir) = dir {
-            return Err(EvmError::NoChain(dir.to_path_buf()));
-        }
-        let durable = Durable::new(flat, hashes.clone(), recent, false);
+        let durable = Durable::new(flat, hashes.clone(), Recent::new(block.clone(), changes), false);
         Ok(Self {
-            shared: Arc::new(Shared::new(spec, durable, trie)),
+            log: None,
+            shared: Arc::new(Shared::new(spec, durable, trie, None)),
             head: block,
             pending: VecDeque::new(),
             hashes: Arc::new(hashes),
             fold: Fold::default(),
             receipts: ReceiptTree::default(),
+            _lock: None,
         })
+    }
+
+    /// Opens the chain of a directory at its last durable block.
+    ///
+    /// # Errors
+    /// If there is none, it is another chain, in use, damaged, or written by a newer version. A torn end of the log is
+    /// no error: it is cut off.
+    pub fn open(dir: &Path, spec: ChainSpec) -> Result<Self, EvmError> {
+        Ok(Self::on_disk(disk::open(dir, spec)?))
+    }
+
+    /// Opens the chain of a directory, creating it if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::create`], and [`EvmError::OtherChain`] if the genesis is another.
+    pub fn open_or_create(dir: &Path, spec: ChainSpec, genesis: &Genesis) -> Result<Self, EvmError> {
+        if !disk::exists(dir) {
+            return Self::create(Some(dir), spec, genesis);
+        }
+        let chain = Self::open(dir, spec)?;
+        let mut trie = StateTrie::default();
+        trie.apply(&genesis.changes()?, Direction::Forward);
+        let wanted = genesis.block(chain.spec(), trie.root()).hash;
+        let found = chain.shared.hash(0)?;
+        if found != wanted {
+            return Err(EvmError::OtherChain(format!("genesis {found} instead of {wanted}")));
+        }
+        Ok(chain)
+    }
+
+    fn on_disk(opened: disk::Opened) -> Self {
+        let disk::Opened { shared, fold, receipts, log, lock } = opened;
+        let (head, hashes) = {
+            let durable = shared.durable.read();
+            (durable.head().clone(), Arc::new(durable.hashes.clone()))
+        };
+        Self { log: Some(log), shared, head, pending: VecDeque::new(), hashes, fold, receipts, _lock: Some(lock) }
     }
 
     /// The chain's rules.
@@ -146,15 +195,29 @@ impl Chain {
         }
         self.flush()?;
         self.pending.clear();
-        if self.shared.durable.read().recent(number).is_none() {
+        if self.reader().first_block() > number {
             return Err(EvmError::NoSuchBlock(number));
         }
         let mut removed = Vec::new();
         while self.head.number() > number {
-            removed.push(self.pop()?);
+            removed.push(self.pop().inspect_err(|err| self.shared.stop(err.to_string()))?);
         }
         removed.reverse();
-        self.load_hashes()?;
+        if removed.is_empty() {
+            return Ok(removed);
+        }
+        let reverts = self.shared.reverts();
+        match &self.log {
+            Some(log) => {
+                log.send(LogMessage::Revert(number))?;
+                self.shared.wait_reverted(reverts)?;
+            }
+            None => {
+                self.shared.take_back(number, |_| ())?;
+                self.shared.reverted(number);
+            }
+        }
+        self.hashes = Arc::new(self.shared.durable.read().hashes.clone());
         Ok(removed)
     }
 
@@ -202,53 +265,36 @@ impl Chain {
         self.receipts.apply(&changes.receipts, Direction::Forward);
         Arc::make_mut(&mut self.hashes).push(number, hash);
         self.head = block.clone();
-        self.append(Recent { block: block.clone(), changes: Arc::new(changes) })?;
+        self.append(Recent::new(block.clone(), Arc::new(changes)))?;
         Ok(block)
     }
 
     fn append(&mut self, recent: Recent) -> Result<(), EvmError> {
-        self.shared.publish(recent);
-        Ok(())
+        let Some(log) = &self.log else {
+            self.shared.publish(recent);
+            return Ok(());
+        };
+        self.pending.push_back(recent.clone());
+        log.send(LogMessage::Block(recent)).or_else(|err| self.shared.check().and(Err(err)))
     }
 
+    /// Takes the head off what only the writer holds.
     fn pop(&mut self) -> Result<Arc<SealedBlock>, EvmError> {
-        let number = self.head.number();
-        let recent = self.recent(number)?;
-        let parent = self.recent(number - 1)?;
+        let recent = self.shared.recent(self.head.number())?;
+        let parent = self.shared.recent(self.head.number() - 1)?.block;
         let mut tries = self.shared.trie.lock();
         tries.state.apply(&recent.changes, Direction::Back);
-        tries.block = parent.block.clone();
-        let root = tries.state.root();
+        tries.block = parent.clone();
+        let computed = tries.state.root();
         drop(tries);
         self.fold.apply(&recent.changes.fold, &recent.changes.inconsistent, Direction::Back);
         self.receipts.apply(&recent.changes.receipts, Direction::Back);
-        let mut durable = self.shared.durable.write();
-        durable.epoch += 1;
-        durable.pop(&recent.changes, &parent);
-        drop(durable);
-        self.shared.reverted(number - 1);
-        let header = parent.block.header.state_root;
-        self.head = parent.block;
-        if root != header {
-            return Err(EvmError::RootMismatch { number: number - 1, computed: root, header });
+        let (number, header) = (parent.number(), parent.header.state_root);
+        self.head = parent;
+        if computed != header {
+            return Err(EvmError::RootMismatch { number, computed, header });
         }
         Ok(recent.block)
-    }
-
-    fn recent(&self, number: u64) -> Result<Recent, EvmError> {
-        self.shared.durable.read().recent(number).cloned().ok_or(EvmError::NoSuchBlock(number))
-    }
-
-    /// Fills the hash ring for the head.
-    fn load_hashes(&mut self) -> Result<(), EvmError> {
-        let head = self.head.number();
-        let mut ring = HashRing::default();
-        for number in HashRing::first(head)..=head {
-            ring.push(number, self.recent(number)?.block.hash);
-        }
-        self.shared.durable.write().hashes = ring.clone();
-        self.hashes = Arc::new(ring);
-        Ok(())
     }
 
     fn source(&self) -> HeadSource {

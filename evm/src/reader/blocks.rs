@@ -2,6 +2,7 @@
 
 use super::StateView;
 use crate::{AccountInfo, ChainSpec, EvmError, SealedBlock, chain::Shared};
+use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::sync::Arc;
 
@@ -35,18 +36,26 @@ impl ChainReader {
     /// A block; `None` above the head.
     ///
     /// # Errors
-    /// If it is stored but cannot be read.
+    /// If it is stored but cannot be read, or a chain in memory has forgotten it.
     pub fn block_by_number(&self, number: u64) -> Result<Option<Arc<SealedBlock>>, EvmError> {
-        Ok(self.shared.durable.read().recent(number).map(|recent| recent.block.clone()))
+        self.block_if(number, |_| true)
     }
 
-    /// A block whose bloom passes; others are not read.
+    /// A block whose header passes; others are not decoded.
     pub(super) fn block_if(
         &self,
         number: u64,
-        pass: impl Fn(&alloy_primitives::Bloom) -> bool,
+        pass: impl FnOnce(&Header) -> bool,
     ) -> Result<Option<Arc<SealedBlock>>, EvmError> {
-        Ok(self.block_by_number(number)?.filter(|block| pass(&block.header.logs_bloom)))
+        let durable = self.shared.durable.read();
+        if number > durable.head().number() {
+            return Ok(None);
+        }
+        if let Some(recent) = durable.recent(number) {
+            return Ok(pass(&recent.block.header).then(|| recent.block.clone()));
+        }
+        drop(durable);
+        self.shared.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.block_if(number, pass)
     }
 
     /// A block of the chain; `None` for a hash that is not (or no longer) in it.
@@ -54,7 +63,11 @@ impl ChainReader {
     /// # Errors
     /// If it is stored but cannot be read.
     pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<SealedBlock>>, EvmError> {
-        let number = self.shared.durable.read().number_of(hash);
+        let recent = self.shared.durable.read().number_of(hash);
+        let number = match (recent, &self.shared.history) {
+            (None, Some(history)) => history.store.number_of(hash)?,
+            _ => recent,
+        };
         let block = number.map(|number| self.block_by_number(number)).transpose()?.flatten();
         Ok(block.filter(|block| block.hash == *hash))
     }
@@ -62,9 +75,25 @@ impl ChainReader {
     /// Block and position of a transaction.
     ///
     /// # Errors
-    /// If the index cannot be read.
+    /// If it is stored but cannot be read.
     pub fn tx_location(&self, hash: &B256) -> Result<Option<(u64, usize)>, EvmError> {
-        Ok(self.shared.durable.read().location_of(hash))
+        Ok(self.tx_by_hash(hash)?.map(|(block, index)| (block.number(), index)))
+    }
+
+    /// The block that holds a transaction, and its position there.
+    ///
+    /// # Errors
+    /// If it is stored but cannot be read.
+    pub fn tx_by_hash(&self, hash: &B256) -> Result<Option<(Arc<SealedBlock>, usize)>, EvmError> {
+        let recent = self.shared.durable.read().location_of(hash);
+        let location = match (recent, &self.shared.history) {
+            (None, Some(history)) => history.store.location_of(hash)?,
+            _ => recent,
+        };
+        let Some((number, index)) = location else { return Ok(None) };
+        let block = self.block_by_number(number)?;
+        let block = block.filter(|block| block.transactions.get(index).is_some_and(|tx| tx.hash() == *hash));
+        Ok(block.map(|block| (block, index)))
     }
 
     /// The block that holds the transaction with a global index, and its position there.
@@ -79,8 +108,7 @@ impl ChainReader {
         let (mut low, mut high) = (self.first_block(), head.number());
         while low < high {
             let middle = low + (high - low) / 2;
-            let block = self.block_by_number(middle)?.ok_or(EvmError::NoSuchBlock(middle))?;
-            if block.next_index() > global {
+            if self.next_index(middle)? > global {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -95,7 +123,23 @@ impl ChainReader {
 
     /// The first block that can be read: 0 but for a chain in memory that forgot it.
     pub fn first_block(&self) -> u64 {
-        self.shared.durable.read().first()
+        if self.shared.history.is_some() { 0 } else { self.shared.durable.read().first() }
+    }
+
+    /// How many recent blocks are held in memory, for metrics.
+    pub fn blocks_in_memory(&self) -> usize {
+        let durable = self.shared.durable.read();
+        (durable.head().number() + 1 - durable.first()) as usize
+    }
+
+    /// Global index after a block's last transaction.
+    fn next_index(&self, number: u64) -> Result<u64, EvmError> {
+        if let Some(recent) = self.shared.durable.read().recent(number) {
+            return Ok(recent.block.next_index());
+        }
+        let history = self.shared.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?;
+        let (_, first, count) = history.header(number)?;
+        Ok(first + u64::from(count))
     }
 
     /// An account at the durable head.

@@ -11,6 +11,6 @@ mod source;
 
 pub use account::AccountInfo;
 pub(crate) use changes::{AccountChange, Changes, SlotChange};
-pub(crate) use flat::Flat;
+pub(crate) use flat::{Flat, set_slot};
 pub(crate) use overlay::Overlay;
 pub(crate) use source::{HashRing, StateError, StateSource};

@@ -4,6 +4,7 @@
 
 mod common;
 mod deposits;
+mod durability;
 mod execution;
 mod folds;
 mod reading;

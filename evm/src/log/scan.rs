@@ -1,0 +1,80 @@
+//! Reading the log's tail when it is opened.
+
+use super::{
+    Frame, Position, RECORD_HEADER_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, frame, segment_header,
+    segment_path,
+};
+use crate::EvmError;
+use std::path::Path;
+
+/// Reads every record from `(segment, offset)` on, and returns where the log ends.
+///
+/// A last segment whose header never became durable is dropped. A record that does not check out ends the log, unless
+/// something after it shows that it was durable: then the log is damaged.
+pub(crate) fn scan(
+    dir: &Path,
+    from: (u32, u64),
+    mut visit: impl FnMut(Position, Record) -> Result<(), EvmError>,
+) -> Result<(u32, u64), EvmError> {
+    let (mut segment, mut offset) = from;
+    loop {
+        let path = segment_path(dir, segment);
+        let next = segment_path(dir, segment + 1);
+        let bytes = std::fs::read(&path).map_err(EvmError::io(&path))?;
+        let corrupt = |at: u64| EvmError::Corrupt { what: "log", place: format!("{}:{at}", path.display()) };
+        if !bytes.starts_with(&segment_header(segment)) {
+            return Err(corrupt(0));
+        }
+        if offset > bytes.len() as u64 {
+            return Err(corrupt(bytes.len() as u64));
+        }
+        while let Some(frame) = tail(&bytes, offset).and_then(frame) {
+            let position = Position { segment, offset, len: frame.len };
+            let record = Record::decode(frame.payload).ok_or_else(|| corrupt(offset))?;
+            visit(position, record)?;
+            offset = position.end();
+        }
+        let unborn = next.exists() && drop_unborn(&next, segment + 1)?;
+        let last = unborn || !next.exists();
+        let clean = offset == bytes.len() as u64;
+        if !clean && (!last || was_durable(&bytes, offset)) {
+            return Err(corrupt(offset));
+        }
+        if last {
+            if !clean {
+                let bytes = bytes.len() as u64 - offset;
+                tracing::warn!(segment, offset, bytes, "cut the log's torn tail");
+            }
+            return Ok((segment, offset));
+        }
+        (segment, offset) = (segment + 1, SEGMENT_HEADER_BYTES);
+    }
+}
+
+fn tail(bytes: &[u8], offset: u64) -> Option<&[u8]> {
+    bytes.get(usize::try_from(offset).ok()?..)
+}
+
+/// Removes a segment that a crash left without its whole header: no record can be in it.
+fn drop_unborn(path: &Path, segment: u32) -> Result<bool, EvmError> {
+    let bytes = std::fs::metadata(path).map_err(EvmError::io(path))?.len();
+    let header = segment_header(segment);
+    if bytes > header.len() as u64 || std::fs::read(path).map_err(EvmError::io(path))? == header {
+        return Ok(false);
+    }
+    std::fs::remove_file(path).map_err(EvmError::io(path))?;
+    Ok(true)
+}
+
+/// Whether a good record after `offset` says that what stands at `offset` was durable when it was written.
+fn was_durable(bytes: &[u8], offset: u64) -> bool {
+    let Some(rest) = tail(bytes, offset) else { return false };
+    let starts = rest.windows(RECORD_MAGIC.len()).enumerate().skip(1).filter(|(_, bytes)| *bytes == RECORD_MAGIC);
+    let later = starts.take(MAX_CANDIDATES).filter_map(|(start, _)| frame(&rest[start..]));
+    later.into_iter().any(|Frame { durable, .. }| durable > offset)
+}
+
+/// Most places looked at for a later record: bounds what a tail full of magics can cost.
+const MAX_CANDIDATES: usize = 1 << 16;
+
+const _: () = assert!(RECORD_HEADER_BYTES == 20, "the layout in the module's doc");

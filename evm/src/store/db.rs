@@ -1,0 +1,214 @@
+//! Tables: what stands where in the store.
+//!
+//! `state`: `a` address → account, `s` address slot → value, `c` hash → code, `f` fold key → amount, `i` contract.
+//! `index`: `n` number → position, `h` block hash → number, `t` transaction hash → number and place.
+//! `meta`: `head` → number, log end, frontier of the receipt tree.
+
+use super::Unsaved;
+use crate::{
+    EvmError,
+    fold::Fold,
+    log::{Position, Take, put_account, put_fold_key, put_u256, take_fold_key},
+    receipt_tree::ReceiptTree,
+    state::{Flat, set_slot},
+};
+use alloy_primitives::{Address, B256, Bytes};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch};
+use revm::bytecode::Bytecode;
+use std::path::Path;
+
+/// Cached blocks of tables.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Changes of a keyspace in memory before they are written out.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Journals kept until their changes are written out; the least the store allows.
+const JOURNAL_BYTES: u64 = 64 << 20;
+const WORKERS: usize = 1;
+const META_HEAD: &[u8] = b"head";
+
+/// The store.
+#[derive(Clone)]
+pub(crate) struct Store {
+    db: Database,
+    state: Keyspace,
+    index: Keyspace,
+    meta: Keyspace,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// The newest checkpoint.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) flat: Flat,
+    pub(crate) fold: Fold,
+    pub(crate) tree: ReceiptTree,
+    pub(crate) head: u64,
+    pub(crate) end: (u32, u64),
+}
+
+impl Store {
+    /// Opens or creates a store.
+    pub(crate) fn open(path: &Path) -> Result<Self, EvmError> {
+        let db = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(WORKERS)
+            .open()?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        Ok(Self {
+            state: db.keyspace("state", options)?,
+            index: db.keyspace("index", || options().expect_point_read_hits(true))?,
+            meta: db.keyspace("meta", options)?,
+            db,
+        })
+    }
+
+    /// Writes a checkpoint, all or nothing.
+    pub(crate) fn save(&self, unsaved: &Unsaved) -> Result<(), EvmError> {
+        let mut batch = self.db.batch();
+        self.save_state(&mut batch, unsaved);
+        for (number, hash, position) in &unsaved.index {
+            batch.insert(&self.index, key(b'n', &number.to_be_bytes()), position.to_bytes());
+            batch.insert(&self.index, key(b'h', hash.as_slice()), number.to_be_bytes());
+        }
+        for (hash, number, index) in &unsaved.txs {
+            let place = [&number.to_be_bytes()[..], &index.to_be_bytes()].concat();
+            batch.insert(&self.index, key(b't', hash.as_slice()), place);
+        }
+        let mut head = unsaved.head.to_be_bytes().to_vec();
+        head.extend_from_slice(&unsaved.end.0.to_be_bytes());
+        head.extend_from_slice(&unsaved.end.1.to_be_bytes());
+        head.extend_from_slice(&unsaved.tree.to_bytes());
+        batch.insert(&self.meta, META_HEAD, head);
+        batch.commit()?;
+        Ok(())
+    }
+
+    /// Reads the newest checkpoint.
+    pub(crate) fn load(&self) -> Result<Loaded, EvmError> {
+        let corrupt = |what| EvmError::Corrupt { what, place: "store".into() };
+        let meta = self.meta.get(META_HEAD)?.ok_or_else(|| corrupt("checkpoint"))?;
+        let (head, end, tree) = decode_head(&meta).ok_or_else(|| corrupt("checkpoint"))?;
+        let (mut flat, mut fold) = (Flat::default(), Fold::default());
+        for row in self.state.iter() {
+            let (key, value) = row.into_inner()?;
+            load_row(&mut flat, &mut fold, &key, &value).ok_or_else(|| corrupt("state row"))?;
+        }
+        Ok(Loaded { flat, fold, tree, head, end })
+    }
+
+    /// Where a block's record is, if the number was ever indexed.
+    pub(crate) fn position(&self, number: u64) -> Result<Option<Position>, EvmError> {
+        let value = self.index.get(key(b'n', &number.to_be_bytes()))?;
+        value.map(|value| Position::from_bytes(&value).ok_or_else(|| corrupt_index(number))).transpose()
+    }
+
+    /// Number of a block that is or was in the chain.
+    pub(crate) fn number_of(&self, hash: &B256) -> Result<Option<u64>, EvmError> {
+        let value = self.index.get(key(b'h', hash.as_slice()))?;
+        value.map(|value| Take::new(&value).u64().ok_or_else(|| corrupt_index(hash))).transpose()
+    }
+
+    /// Place of a transaction that is or was in the chain.
+    pub(crate) fn location_of(&self, tx: &B256) -> Result<Option<(u64, usize)>, EvmError> {
+        let Some(value) = self.index.get(key(b't', tx.as_slice()))? else { return Ok(None) };
+        let mut take = Take::new(&value);
+        match (take.u64(), take.u32()) {
+            (Some(number), Some(index)) => Ok(Some((number, index as usize))),
+            _ => Err(corrupt_index(tx)),
+        }
+    }
+
+    fn save_state(&self, batch: &mut WriteBatch, unsaved: &Unsaved) {
+        let state = &self.state;
+        for (address, account) in &unsaved.accounts {
+            let key = key(b'a', address.as_slice());
+            match account {
+                None => batch.remove(state, key),
+                Some(info) => {
+                    let mut value = Vec::new();
+                    put_account(&mut value, Some(info));
+                    batch.insert(state, key, value);
+                }
+            }
+        }
+        for ((address, slot), value) in &unsaved.slots {
+            let mut key = key(b's', address.as_slice());
+            put_u256(&mut key, slot);
+            put_amount(batch, state, key, value);
+        }
+        for (hash, code) in &unsaved.codes {
+            batch.insert(state, key(b'c', hash.as_slice()), code.original_byte_slice());
+        }
+        for (token, amount) in &unsaved.fold {
+            let mut key = vec![b'f'];
+            put_fold_key(&mut key, token);
+            put_amount(batch, state, key, amount);
+        }
+        for (contract, marked) in &unsaved.inconsistent {
+            let key = key(b'i', contract.as_slice());
+            if *marked {
+                batch.insert(state, key, []);
+            } else {
+                batch.remove(state, key);
+            }
+        }
+    }
+}
+
+fn put_amount(batch: &mut WriteBatch, keyspace: &Keyspace, key: Vec<u8>, value: &alloy_primitives::U256) {
+    if value.is_zero() {
+        return batch.remove(keyspace, key);
+    }
+    let mut bytes = Vec::new();
+    put_u256(&mut bytes, value);
+    batch.insert(keyspace, key, bytes);
+}
+
+fn key(table: u8, rest: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + rest.len());
+    key.push(table);
+    key.extend_from_slice(rest);
+    key
+}
+
+fn corrupt_index(key: impl std::fmt::Display) -> EvmError {
+    EvmError::Corrupt { what: "index", place: key.to_string() }
+}
+
+fn decode_head(bytes: &[u8]) -> Option<(u64, (u32, u64), ReceiptTree)> {
+    let mut take = Take::new(bytes);
+    let head = take.u64()?;
+    let end = (take.u32()?, take.u64()?);
+    let tree = ReceiptTree::from_bytes(bytes.get(20..)?)?;
+    Some((head, end, tree))
+}
+
+fn load_row(flat: &mut Flat, fold: &mut Fold, key: &[u8], value: &[u8]) -> Option<()> {
+    let mut key = Take::new(key);
+    let mut row = Take::new(value);
+    match key.u8()? {
+        b'a' => {
+            flat.accounts.insert(key.address()?, row.account()??);
+        }
+        b's' => {
+            let address: Address = key.address()?;
+            set_slot(flat.storages.entry(address).or_default(), key.u256()?, row.u256()?);
+        }
+        b'c' => {
+            let code = Bytecode::new_raw_checked(Bytes::copy_from_slice(value)).ok()?;
+            flat.codes.insert(key.b256()?, code);
+            return key.end();
+        }
+        b'f' => fold.set(&take_fold_key(&mut key)?, row.u256()?),
+        b'i' => fold.set_inconsistent(key.address()?),
+        _ => return None,
+    }
+    key.end()?;
+    row.end()
+}

@@ -1,0 +1,66 @@
+//! Blocks that left memory.
+
+use super::Store;
+use crate::{
+    EvmError, SealedBlock,
+    chain::Recent,
+    log::{LogReader, Position, Record, peek_block},
+};
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use std::sync::Arc;
+
+/// Reads old blocks from the log through the store's index. The index may name blocks that were reverted since: whoever
+/// asks checks the number against the head, and the answer against what was asked for.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) store: Store,
+    pub(crate) log: LogReader,
+}
+
+impl History {
+    /// A block with its changes.
+    pub(crate) fn recent(&self, number: u64) -> Result<Recent, EvmError> {
+        let position = self.position(number)?;
+        match Record::decode(&self.log.payload(position)?) {
+            Some(Record::Block(block, changes)) if block.number() == number => {
+                Ok(Recent::new(Arc::from(block), Arc::from(changes)))
+            }
+            _ => Err(self.log.corrupt(position)),
+        }
+    }
+
+    /// A block's header, first transaction index and number of transactions.
+    pub(crate) fn header(&self, number: u64) -> Result<(Header, u64, u32), EvmError> {
+        let position = self.position(number)?;
+        let peeked = peek_block(&self.log.payload(position)?);
+        peeked.filter(|(header, ..)| header.number == number).ok_or_else(|| self.log.corrupt(position))
+    }
+
+    /// A block if its header passes; others are checked but not decoded.
+    pub(crate) fn block_if(
+        &self,
+        number: u64,
+        pass: impl FnOnce(&Header) -> bool,
+    ) -> Result<Option<Arc<SealedBlock>>, EvmError> {
+        let position = self.position(number)?;
+        let payload = self.log.payload(position)?;
+        let (header, ..) = peek_block(&payload).ok_or_else(|| self.log.corrupt(position))?;
+        if !pass(&header) {
+            return Ok(None);
+        }
+        match Record::decode(&payload) {
+            Some(Record::Block(block, _)) if block.number() == number => Ok(Some(Arc::from(block))),
+            _ => Err(self.log.corrupt(position)),
+        }
+    }
+
+    /// A block's hash.
+    pub(crate) fn hash(&self, number: u64) -> Result<B256, EvmError> {
+        Ok(self.header(number)?.0.hash_slow())
+    }
+
+    fn position(&self, number: u64) -> Result<Position, EvmError> {
+        self.store.position(number)?.ok_or(EvmError::NoSuchBlock(number))
+    }
+}
