@@ -108,15 +108,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Shows a durable block to readers and tells who asked to be told.
+    /// Shows a durable block to readers, tells who asked to be told, then ends the waits for it.
     pub(crate) fn publish(&self, recent: Recent) {
         let block = recent.block.clone();
         self.durable.write().append(recent);
-        self.progress.lock().durable = block.number();
-        self.moved.notify_all();
         for told in self.on_durable.read().iter() {
             told(&block);
         }
+        self.progress.lock().durable = block.number();
+        self.moved.notify_all();
     }
 
     /// The durable head was taken off; this is the number of the head now.

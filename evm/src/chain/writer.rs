@@ -221,7 +221,7 @@ impl Chain {
         Ok(removed)
     }
 
-    /// Blocks until everything sealed is durable.
+    /// Blocks until everything sealed is durable and [`Self::on_durable`] was told. Never call it from there.
     ///
     /// # Errors
     /// [`EvmError::LogStopped`] if it never will be.

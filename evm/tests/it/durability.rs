@@ -294,6 +294,8 @@ fn child_builds_blocks_until_killed() {
         random(&mut rng, &mut chain);
         if rng.random_range(0..20) == 0 && chain.head().number() > 3 {
             let to = chain.head().number() - rng.random_range(0..3);
+            // Nothing above is promised from here on.
+            chain.flush().unwrap();
             println!("reverting {to}");
             chain.revert_to(to).unwrap();
         }
