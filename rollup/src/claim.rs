@@ -1,11 +1,13 @@
 //! Claims, attestations and receipt leaves: what is hashed and signed.
 
+use crate::derive::{BatchOutcome, Checkpoint, L1Ref, L2Ref};
 use crate::error::SettlementError;
 use crate::info::RollupInfo;
-use crate::settlement::append_proof;
+use crate::settlement::{append_proof, withdrawal_root};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{SolStruct, SolValue, eip712_domain, sol};
 use mayfly_contracts::types::Claim;
+use mayfly_evm::{Chain, SealedBlock};
 
 sol! {
     /// What an attester signs.
@@ -47,6 +49,66 @@ impl RollupInfo {
     }
 }
 
+/// The claim about a batch, right after it was derived: the chain stands at its last block.
+///
+/// # Errors
+/// If the chain stands elsewhere.
+pub fn batch_claim(chain: &Chain, batch: &BatchOutcome, parent: B256) -> Result<Claim, SettlementError> {
+    let claim = Claim {
+        parent,
+        batchSeq: batch.header.seq,
+        batchHash: batch.header_hash,
+        queueHash: batch.queue_hash,
+        ..Claim::default()
+    };
+    with_roots(chain, batch.head, claim)
+}
+
+/// The closing claim: the chain stands at the close block, `at` is derivation's checkpoint after the L1 block that
+/// closed the rollup, `queue_hash` that of the whole queue, `settlement_root` that of the tree over all leaves.
+///
+/// # Errors
+/// If the chain stands elsewhere, or the rollup is not closed.
+pub fn closing_claim(
+    chain: &Chain,
+    at: &Checkpoint,
+    l1: L1Ref,
+    queue_hash: B256,
+    settlement_root: B256,
+    parent: B256,
+) -> Result<Claim, SettlementError> {
+    if !at.closed {
+        return Err(SettlementError::State("the close block is not derived yet".to_owned()));
+    }
+    let claim = Claim {
+        parent,
+        batchSeq: at.batch_seq,
+        batchHash: at.batch_hash,
+        queueHash: queue_hash,
+        closeNumber: l1.number,
+        closeHash: l1.hash,
+        settlementRoot: settlement_root,
+        ..Claim::default()
+    };
+    with_roots(chain, at.head, claim)
+}
+
+fn with_roots(chain: &Chain, head: L2Ref, claim: Claim) -> Result<Claim, SettlementError> {
+    if chain.head().hash != head.hash {
+        let (number, hash) = (chain.head().number(), chain.head().hash);
+        let why = format!("the chain stands at block {number} ({hash}), the claim is about block {}", head.number);
+        return Err(SettlementError::State(why));
+    }
+    Ok(Claim {
+        blockNumber: head.number,
+        blockHash: head.hash,
+        stateRoot: chain.state_root(),
+        withdrawalRoot: withdrawal_root(chain),
+        receiptRoot: chain.receipt_root(),
+        ..claim
+    })
+}
+
 /// One derived transaction's line in the receipt tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiptRow {
@@ -67,6 +129,20 @@ pub struct ReceiptRow {
 }
 
 impl ReceiptRow {
+    /// The lines of a block.
+    pub fn of_block(block: &SealedBlock) -> Vec<Self> {
+        let row = |(index, receipt): (usize, &mayfly_evm::Receipt)| Self {
+            global_index: block.first_index + index as u64,
+            block: block.number(),
+            index: index as u64,
+            tx_hash: receipt.tx_hash,
+            status: receipt.status.into(),
+            gas_used: receipt.gas_used,
+            logs_hash: receipt.logs_hash,
+        };
+        block.receipts.iter().enumerate().map(row).collect()
+    }
+
     /// The leaf that stands for it.
     pub fn leaf(&self) -> B256 {
         let row = (

@@ -12,7 +12,9 @@ pub mod config;
 pub mod derive;
 pub mod settlement;
 
-pub use claim::{RECEIPT_TREE_DEPTH, ReceiptRow, attestation_digest, claim_hash, receipt_proof};
+pub use claim::{
+    RECEIPT_TREE_DEPTH, ReceiptRow, attestation_digest, batch_claim, claim_hash, closing_claim, receipt_proof,
+};
 pub use error::{BatchError, ConfigError, DeriveError, InfoError, SettlementError, Severity};
 pub use estimate::{Estimate, Expectation, GasTable, estimate};
 pub use genesis::{chain_spec, genesis};

@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod codec;
+mod derivation;
+mod settlement;
+mod sim;
 mod workload;
