@@ -3,6 +3,10 @@
 
 mod codec;
 mod derivation;
+mod fuzz;
 mod settlement;
 mod sim;
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+mod vectors;
 mod workload;
