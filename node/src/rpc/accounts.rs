@@ -44,10 +44,18 @@ pub(crate) fn storage(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     reply(&B256::from(state.storage(&address, &slot).map_err(errors::reading)?))
 }
 
-/// `eth_getTransactionCount`.
+/// `eth_getTransactionCount`; `pending` counts what waits in the pool.
 pub(crate) fn nonce(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let address: Address = params.required("address")?;
-    let state = rollup.state(block_param(params)?)?;
-    let account = state.account(&address).map_err(errors::reading)?;
+    let id = block_param(params)?;
+    if id == BlockId::pending() {
+        return reply(&U64::from(pending_nonce(rollup, &address)?));
+    }
+    let account = rollup.state(id)?.account(&address).map_err(errors::reading)?;
     reply(&U64::from(account.unwrap_or_default().nonce))
+}
+
+/// The nonce the next transaction of an account needs.
+pub(crate) fn pending_nonce(rollup: &Rollup, address: &Address) -> Result<u64, RpcError> {
+    Ok(rollup.reader.account(address).unwrap_or_default().nonce)
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, Bytes};
-use mayfly_evm::EvmError;
+use mayfly_evm::{CallResult, CallStatus, EvmError, Refusal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -132,8 +132,8 @@ impl RpcError {
 
     /// The call or estimate reverted with `output`.
     pub fn reverted(output: &Bytes) -> Self {
-        let message = match revert_reason(output) {
-            Some(reason) => Cow::Owned(format!("execution reverted: {}", echo(&reason))),
+        let message = match alloy_sol_types::decode_revert_reason(output) {
+            Some(reason) => format!("execution reverted: {}", echo(reason.trim_start_matches("revert: "))).into(),
             None => Cow::Borrowed("execution reverted"),
         };
         Self::new(REVERTED, message).with_data(output)
@@ -158,13 +158,47 @@ pub(crate) fn reading(cause: EvmError) -> RpcError {
         EvmError::RangeTooWide(have, most) => {
             RpcError::limit(format!("query spans {have} blocks, at most {most}: narrow fromBlock and toBlock"))
         }
+        EvmError::Refused(refusal) => refused(*refusal),
+        EvmError::Failed(result) => failed(&result),
         other => RpcError::internal(other),
     }
 }
 
-/// The text of `Error(string)` or `Panic(uint256)`, if `output` is one of them.
-fn revert_reason(output: &[u8]) -> Option<String> {
-    alloy_sol_types::decode_revert_reason(output)
+/// A message that did not succeed.
+pub(crate) fn failed(result: &CallResult) -> RpcError {
+    match &result.status {
+        CallStatus::Reverted => RpcError::reverted(&result.output),
+        CallStatus::Halted(reason) => RpcError::new(SERVER, format!("execution failed: {reason}")),
+        CallStatus::Success => RpcError::internal("a message that succeeded is no error"),
+    }
+}
+
+/// A transaction or message that no block could hold, in the words wallets know.
+pub(crate) fn refused(refusal: Refusal) -> RpcError {
+    let message = match refusal {
+        Refusal::NonceTooLow { tx, state } => format!("nonce too low: next nonce {state}, tx nonce {tx}"),
+        Refusal::NonceTooHigh { tx, state } => format!("nonce too high: next nonce {state}, tx nonce {tx}"),
+        Refusal::InsufficientFunds { have, want } => {
+            format!("insufficient funds for gas * price + value: have {have}, want {want}")
+        }
+        Refusal::IntrinsicGas { have, want } => format!("intrinsic gas too low: have {have}, want {want}"),
+        Refusal::GasLimitTooHigh { limit, max } => format!("exceeds block gas limit: tx gas limit {limit}, max {max}"),
+        Refusal::BlockGas { limit, left } => format!("gas limit reached: tx gas limit {limit}, left {left}"),
+        Refusal::FeeTooLow { max_fee, base_fee } => {
+            format!("max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}")
+        }
+        Refusal::TipAboveFee { tip, max_fee } => format!(
+            "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}"
+        ),
+        Refusal::InitCodeTooLarge { size, max } => format!("max initcode size exceeded: code size {size}, limit {max}"),
+        Refusal::Unsupported(ty) => format!("transaction type not supported: {ty:#04x}"),
+        Refusal::WrongChainId { have, want } => {
+            format!("invalid chain id for signer: have {}, want {want}", have.unwrap_or(0))
+        }
+        Refusal::SenderHasCode(_) | Refusal::Invalid(_) => refusal.to_string(),
+        Refusal::Fatal(cause) => return RpcError::internal(cause),
+    };
+    RpcError::new(SERVER, message)
 }
 
 /// `text`, cut to a length that is safe to repeat to a client.
@@ -206,7 +240,7 @@ mod tests {
         ));
         let error = RpcError::reverted(&output);
         assert_eq!(error.code, 3);
-        assert!(error.message.contains("nope"), "{}", error.message);
+        assert_eq!(error.message, "execution reverted: nope");
         assert_eq!(error.data.unwrap().get(), format!("\"{output}\""));
     }
 

@@ -1,13 +1,15 @@
 //! Log filters as clients write them.
 
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, B256, Log};
+use alloy_primitives::B256;
+use mayfly_evm::SealedBlock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::errors::RpcError;
 use super::limits::RpcLimits;
 use super::params::Param;
+use super::shapes::LogShape;
 
 /// A log has at most four topics.
 const MAX_TOPICS: usize = 4;
@@ -22,8 +24,8 @@ pub(crate) struct LogFilter {
     pub(crate) to: Option<BlockNumberOrTag>,
     /// Only this block (EIP-234); excludes the two above.
     pub(crate) block_hash: Option<B256>,
-    pub(crate) addresses: Vec<Address>,
-    pub(crate) topics: [Vec<B256>; MAX_TOPICS],
+    /// Addresses and topics.
+    pub(crate) values: mayfly_evm::LogFilter,
 }
 
 #[derive(Deserialize)]
@@ -48,14 +50,14 @@ impl Param for LogFilter {
             from: optional(wire.from_block).map_err(|why| format!("fromBlock: {why}"))?,
             to: optional(wire.to_block).map_err(|why| format!("toBlock: {why}"))?,
             block_hash: optional(wire.block_hash).map_err(|why| format!("blockHash: {why}"))?,
-            addresses: alternatives(wire.address).map_err(|why| format!("address: {why}"))?,
-            ..Self::default()
+            values: mayfly_evm::LogFilter::default(),
         };
+        filter.values.addresses = alternatives(wire.address).map_err(|why| format!("address: {why}"))?;
         let topics = wire.topics.unwrap_or_default();
         if topics.len() > MAX_TOPICS {
             return Err(format!("{} topics, at most {MAX_TOPICS}", topics.len()));
         }
-        for (slot, raw) in filter.topics.iter_mut().zip(topics) {
+        for (slot, raw) in filter.values.topics.iter_mut().zip(topics) {
             *slot = alternatives(Some(raw)).map_err(|why| format!("topics: {why}"))?;
         }
         if filter.block_hash.is_some() && (filter.from.is_some() || filter.to.is_some()) {
@@ -88,20 +90,17 @@ impl LogFilter {
     /// Refuses filters with more values than the node compares.
     pub(crate) fn check(&self, limits: &RpcLimits) -> Result<(), RpcError> {
         let most = limits.max_filter_values;
-        let widest = self.topics.iter().map(Vec::len).max().unwrap_or(0).max(self.addresses.len());
+        let topics = self.values.topics.iter().map(Vec::len);
+        let widest = topics.max().unwrap_or(0).max(self.values.addresses.len());
         if widest > most {
             return Err(RpcError::limit(format!("{widest} alternatives in a filter, at most {most}")));
         }
         Ok(())
     }
 
-    /// Whether a log is wanted, wherever it stands.
-    pub(crate) fn matches(&self, log: &Log) -> bool {
-        let address = self.addresses.is_empty() || self.addresses.contains(&log.address);
-        address
-            && self.topics.iter().enumerate().all(|(position, wanted)| {
-                wanted.is_empty() || log.topics().get(position).is_some_and(|topic| wanted.contains(topic))
-            })
+    /// The logs of a block that are wanted, as JSON.
+    pub(crate) fn shapes<'a>(&'a self, block: &'a SealedBlock, removed: bool) -> impl Iterator<Item = LogShape> + 'a {
+        self.values.pick(block).map(move |entry| LogShape::new(entry, removed))
     }
 }
 
@@ -109,7 +108,7 @@ impl LogFilter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use alloy_primitives::Bytes;
+    use alloy_primitives::{Address, Bytes, Log};
 
     fn log(address: u8, topics: &[u8]) -> Log {
         let topics = topics.iter().map(|topic| B256::with_last_byte(*topic)).collect();
@@ -123,12 +122,14 @@ mod tests {
         let text = format!(r#"{{"fromBlock":"0x1","address":"{a:?}","topics":[null,["{t2}","{t3}"]]}}"#);
         let filter = LogFilter::from_json(&text).unwrap();
         assert_eq!(filter.from, Some(BlockNumberOrTag::Number(1)));
-        assert!(filter.matches(&log(1, &[9, 2])) && filter.matches(&log(1, &[9, 3, 4])));
+        assert!(filter.values.matches(&log(1, &[9, 2])) && filter.values.matches(&log(1, &[9, 3, 4])));
         assert!(
-            !filter.matches(&log(1, &[9])) && !filter.matches(&log(1, &[2, 9])) && !filter.matches(&log(2, &[9, 2]))
+            !filter.values.matches(&log(1, &[9]))
+                && !filter.values.matches(&log(1, &[2, 9]))
+                && !filter.values.matches(&log(2, &[9, 2]))
         );
         let any = LogFilter::from_json(&format!(r#"{{"address":[],"topics":[[null,"{t2}"]]}}"#)).unwrap();
-        assert!(any.matches(&log(7, &[])));
+        assert!(any.values.matches(&log(7, &[])));
         assert_eq!(LogFilter::from_json("{}").unwrap(), LogFilter::default());
     }
 
@@ -146,7 +147,8 @@ mod tests {
             assert!(LogFilter::from_json(&bad).is_err(), "{bad}");
         }
         let limits = RpcLimits { max_filter_values: 1, ..RpcLimits::default() };
-        let wide = LogFilter { addresses: vec![Address::ZERO; 2], ..LogFilter::default() };
+        let mut wide = LogFilter::default();
+        wide.values.addresses = vec![Address::ZERO; 2];
         assert_eq!(wide.check(&limits).unwrap_err().code, -32005);
         LogFilter::default().check(&limits).unwrap();
     }

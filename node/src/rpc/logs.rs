@@ -1,14 +1,14 @@
 //! `eth_getLogs`.
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Bloom, BloomInput};
+use mayfly_evm::EvmError;
 
 use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
 use super::errors::{self, RpcError};
 use super::filter::LogFilter;
 use super::params::Params;
-use super::shapes;
+use super::shapes::LogShape;
 
 /// `eth_getLogs`.
 pub(crate) fn get(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
@@ -22,7 +22,7 @@ pub(crate) fn get(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
 pub(crate) fn answer(rollup: &Rollup, filter: &LogFilter) -> Reply {
     if let Some(hash) = filter.block_hash {
         let block = rollup.block(BlockId::from(hash))?.ok_or_else(|| RpcError::unknown_block(hash))?;
-        return reply(&shapes::logs_where(&block, false, |log| filter.matches(log)));
+        return reply(&filter.shapes(&block, false).collect::<Vec<_>>());
     }
     let from = rollup.number(filter.from.unwrap_or(BlockNumberOrTag::Latest))?;
     let to = rollup.number(filter.to.unwrap_or(BlockNumberOrTag::Latest))?;
@@ -40,40 +40,9 @@ pub(crate) fn answer(rollup: &Rollup, filter: &LogFilter) -> Reply {
 pub(crate) fn between(rollup: &Rollup, filter: &LogFilter, from: u64, to: u64) -> Reply {
     let (span, limits) = (to - from + 1, &rollup.limits);
     if span > limits.max_log_blocks {
-        return Err(errors::reading(mayfly_evm::EvmError::RangeTooWide(span, limits.max_log_blocks)));
+        return Err(errors::reading(EvmError::RangeTooWide(span, limits.max_log_blocks)));
     }
-    let sieve = Sieve::new(filter);
-    let mut blocks = Vec::new();
-    let mut found = 0usize;
-    for number in from..=to {
-        let Some(block) = rollup.reader.block_by_number(number).map_err(errors::reading)? else { continue };
-        if !sieve.may_hold(&block.header.logs_bloom) {
-            continue;
-        }
-        let wanted = block.receipts.iter().flat_map(|receipt| &receipt.logs).filter(|log| filter.matches(log));
-        found += wanted.count();
-        if found > limits.max_log_results {
-            return Err(errors::reading(mayfly_evm::EvmError::TooManyResults(limits.max_log_results)));
-        }
-        blocks.push(block);
-    }
-    let logs: Vec<_> =
-        blocks.iter().flat_map(|block| shapes::logs_where(block, false, |log| filter.matches(log))).collect();
-    reply(&logs)
-}
-
-/// The filter as blooms, hashed once for all blocks.
-struct Sieve(Vec<Vec<Bloom>>);
-
-impl Sieve {
-    fn new(filter: &LogFilter) -> Self {
-        let bloom = |raw: &[u8]| Bloom::from(BloomInput::Raw(raw));
-        let addresses = filter.addresses.iter().map(|address| bloom(address.as_slice())).collect();
-        let topics = filter.topics.iter().map(|topics| topics.iter().map(|topic| bloom(topic.as_slice())).collect());
-        Self(std::iter::once(addresses).chain(topics).collect())
-    }
-
-    fn may_hold(&self, block: &Bloom) -> bool {
-        self.0.iter().all(|any| any.is_empty() || any.iter().any(|bloom| block.contains(bloom)))
-    }
+    let wanted = mayfly_evm::LogFilter { from, to, max_results: limits.max_log_results, ..filter.values.clone() };
+    let found = rollup.reader.logs(&wanted).map_err(errors::reading)?;
+    reply(&found.into_iter().map(|entry| LogShape::new(entry, false)).collect::<Vec<_>>())
 }

@@ -3,7 +3,7 @@
 use super::backend::Rollup;
 use super::dispatch::Reply;
 use super::params::Params;
-use super::{accounts, blocks, fees, filters, logs, net, transactions};
+use super::{accounts, blocks, call, fees, fill, filters, logs, net, proof, transactions};
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
@@ -51,8 +51,12 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_accounts", 1, Run::Now(accounts::list)),
     row("eth_blobBaseFee", 1, Run::Now(fees::blob_base_fee)),
     row("eth_blockNumber", 1, Run::Now(blocks::number)),
+    row("eth_call", 20, Run::Heavy(call::call)),
     row("eth_chainId", 1, Run::Now(net::chain_id)),
+    row("eth_createAccessList", 60, Run::Heavy(call::access_list)),
+    row("eth_estimateGas", 40, Run::Heavy(call::estimate)),
     row("eth_feeHistory", 10, Run::Heavy(fees::history)),
+    row("eth_fillTransaction", 40, Run::Heavy(fill::fill)),
     row("eth_gasPrice", 1, Run::Now(fees::zero)),
     row("eth_getBalance", 1, Run::Now(accounts::balance)),
     row("eth_getBlockByHash", 5, Run::Heavy(blocks::by_hash)),
@@ -64,6 +68,7 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_getFilterChanges", 20, Run::Heavy(filters::changes)),
     row("eth_getFilterLogs", 50, Run::Heavy(filters::all_logs)),
     row("eth_getLogs", 50, Run::Heavy(logs::get)),
+    row("eth_getProof", 30, Run::Heavy(proof::get)),
     row("eth_getRawTransactionByHash", 2, Run::Now(transactions::raw_by_hash)),
     row("eth_getStorageAt", 1, Run::Now(accounts::storage)),
     row("eth_getTransactionByBlockHashAndIndex", 2, Run::Now(transactions::by_block_hash)),

@@ -19,12 +19,15 @@ pub mod request;
 
 mod accounts;
 mod blocks;
+mod call;
 mod fees;
+mod fill;
 mod filter;
 mod filters;
 mod heads;
 mod logs;
 mod net;
+mod proof;
 mod shapes;
 mod submit;
 mod subscribe;

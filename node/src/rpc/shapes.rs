@@ -10,11 +10,8 @@ use alloy_consensus::transaction::Recovered;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U64, U128, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
 use alloy_rpc_types_eth::Transaction as SignedShape;
-use mayfly_evm::{Receipt, RecoveredTx, SealedBlock, Transaction};
+use mayfly_evm::{DEPOSIT_RECEIPT_VERSION, LogEntry, Receipt, RecoveredTx, SealedBlock, Transaction};
 use serde::Serialize;
-
-/// Receipt version of deposits since OP's Canyon.
-const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 
 /// A transaction in a block.
 #[derive(Serialize)]
@@ -161,7 +158,7 @@ fn block_size_bytes(block: &SealedBlock) -> usize {
 /// A receipt.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReceiptShape<'a> {
+pub(crate) struct ReceiptShape {
     r#type: U64,
     status: U64,
     transaction_hash: B256,
@@ -174,7 +171,7 @@ pub(crate) struct ReceiptShape<'a> {
     cumulative_gas_used: U64,
     gas_used: U64,
     effective_gas_price: U128,
-    logs: Vec<LogShape<'a>>,
+    logs: Vec<LogShape>,
     logs_bloom: Bloom,
     #[serde(skip_serializing_if = "Option::is_none")]
     deposit_nonce: Option<U64>,
@@ -185,10 +182,10 @@ pub(crate) struct ReceiptShape<'a> {
 /// A log with its place.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct LogShape<'a> {
+pub(crate) struct LogShape {
     address: Address,
-    topics: &'a [B256],
-    data: &'a Bytes,
+    topics: Vec<B256>,
+    data: Bytes,
     block_hash: B256,
     block_number: U64,
     block_timestamp: U64,
@@ -198,14 +195,32 @@ pub(crate) struct LogShape<'a> {
     removed: bool,
 }
 
+impl LogShape {
+    pub(crate) fn new(entry: LogEntry, removed: bool) -> Self {
+        let (topics, data) = entry.log.data.split();
+        Self {
+            address: entry.log.address,
+            topics,
+            data,
+            block_hash: entry.block_hash,
+            block_number: U64::from(entry.block_number),
+            block_timestamp: U64::from(entry.block_timestamp),
+            transaction_hash: entry.tx_hash,
+            transaction_index: U64::from(entry.tx_index),
+            log_index: U64::from(entry.log_index),
+            removed,
+        }
+    }
+}
+
 /// The receipt of transaction number `index`; `None` if there are fewer.
-pub(crate) fn receipt(block: &SealedBlock, index: usize) -> Option<ReceiptShape<'_>> {
+pub(crate) fn receipt(block: &SealedBlock, index: usize) -> Option<ReceiptShape> {
     let first_log = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
     receipt_at(block, index, first_log)
 }
 
 /// Every receipt of the block.
-pub(crate) fn receipts(block: &SealedBlock) -> Vec<ReceiptShape<'_>> {
+pub(crate) fn receipts(block: &SealedBlock) -> Vec<ReceiptShape> {
     let mut first_log = 0;
     let shape = |index: usize| {
         let shape = receipt_at(block, index, first_log);
@@ -215,7 +230,7 @@ pub(crate) fn receipts(block: &SealedBlock) -> Vec<ReceiptShape<'_>> {
     (0..block.receipts.len()).filter_map(shape).collect()
 }
 
-fn receipt_at(block: &SealedBlock, index: usize, first_log: usize) -> Option<ReceiptShape<'_>> {
+fn receipt_at(block: &SealedBlock, index: usize, first_log: usize) -> Option<ReceiptShape> {
     let (tx, receipt) = (block.transactions.get(index)?, block.receipts.get(index)?);
     let is_deposit = tx.tx.is_deposit();
     Some(ReceiptShape {
@@ -231,61 +246,22 @@ fn receipt_at(block: &SealedBlock, index: usize, first_log: usize) -> Option<Rec
         cumulative_gas_used: U64::from(receipt.cumulative_gas_used),
         gas_used: U64::from(receipt.gas_used),
         effective_gas_price: U128::from(effective_gas_price(block, &tx.tx)),
-        logs: logs(block, index, receipt, first_log, false),
+        logs: logs(block, index, receipt, first_log),
         logs_bloom: receipt.bloom,
         deposit_nonce: receipt.deposit_nonce.map(U64::from),
         deposit_receipt_version: is_deposit.then(|| U64::from(DEPOSIT_RECEIPT_VERSION)),
     })
 }
 
-fn logs<'a>(
-    block: &SealedBlock,
-    index: usize,
-    receipt: &'a Receipt,
-    first_log: usize,
-    removed: bool,
-) -> Vec<LogShape<'a>> {
-    let shape = |(offset, log)| log_at(block, index, receipt.tx_hash, first_log + offset, log, removed);
-    receipt.logs.iter().enumerate().map(shape).collect()
-}
-
-fn log_at<'a>(
-    block: &SealedBlock,
-    index: usize,
-    transaction_hash: B256,
-    log_index: usize,
-    log: &'a alloy_primitives::Log,
-    removed: bool,
-) -> LogShape<'a> {
-    LogShape {
-        address: log.address,
-        topics: log.topics(),
-        data: &log.data.data,
+fn logs(block: &SealedBlock, tx_index: usize, receipt: &Receipt, first_log: usize) -> Vec<LogShape> {
+    let place = |(offset, log): (usize, &alloy_primitives::Log)| LogEntry {
+        log: log.clone(),
+        block_number: block.header.number,
         block_hash: block.hash,
-        block_number: U64::from(block.header.number),
-        block_timestamp: U64::from(block.header.timestamp),
-        transaction_hash,
-        transaction_index: U64::from(index),
-        log_index: U64::from(log_index),
-        removed,
-    }
-}
-
-/// Every log of the block that `wanted` says yes to.
-pub(crate) fn logs_where<'a>(
-    block: &'a SealedBlock,
-    removed: bool,
-    wanted: impl Fn(&alloy_primitives::Log) -> bool,
-) -> Vec<LogShape<'a>> {
-    let mut found = Vec::new();
-    let mut log_index = 0;
-    for (index, receipt) in block.receipts.iter().enumerate() {
-        for log in &receipt.logs {
-            if wanted(log) {
-                found.push(log_at(block, index, receipt.tx_hash, log_index, log, removed));
-            }
-            log_index += 1;
-        }
-    }
-    found
+        block_timestamp: block.header.timestamp,
+        tx_hash: receipt.tx_hash,
+        tx_index,
+        log_index: first_log + offset,
+    };
+    receipt.logs.iter().enumerate().map(|log| LogShape::new(place(log), false)).collect()
 }

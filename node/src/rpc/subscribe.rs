@@ -14,7 +14,6 @@ use super::filter::LogFilter;
 use super::heads::HeadEvent;
 use super::limits::RpcLimits;
 use super::params::Params;
-use super::shapes;
 
 /// What a subscription delivers.
 #[derive(Debug)]
@@ -99,8 +98,8 @@ impl Subscriptions {
                 Topic::NewHeads if event.removed => {}
                 Topic::NewHeads => told.push(notification(id, event.json())),
                 Topic::Logs(filter) => {
-                    let logs = shapes::logs_where(&event.block, event.removed, |log| filter.matches(log));
-                    told.extend(logs.iter().filter_map(|log| log_notification(id, log)));
+                    let logs = filter.shapes(&event.block, event.removed);
+                    told.extend(logs.filter_map(|log| log_notification(id, &log)));
                 }
             }
         }
