@@ -2,16 +2,16 @@
 # Builds the contracts and writes contracts/artifacts/*.json, which the Rust
 # bindings are made from: {abi, bytecode, deployedBytecode} and nothing else.
 set -euo pipefail
-cd "$(dirname "$0")/../contracts"
+. "$(dirname "$0")/env.sh"
+cd "$MAYFLY_ROOT/contracts"
 
-command -v node >/dev/null || { echo "contracts.sh: node is not installed: run scripts/setup.sh" >&2; exit 1; }
+have node || die 'node is not installed: run scripts/setup.sh'
 if [ ! -d node_modules ]; then
-    echo "contracts.sh: installing npm packages" >&2
-    npm ci --no-audit --no-fund >&2
+  have npm || die 'npm is not installed: run scripts/setup.sh'
+  say 'contracts: installing npm packages'
+  npm ci --no-audit --no-fund --loglevel=error >&2
 fi
-# npm's entry for forge is a wrapper; the real program lies in the package of the platform.
-forge=$(node -p 'const os = { linux: "linux", darwin: "darwin" }[process.platform];
-    require.resolve(`@foundry-rs/forge-${os}-${process.arch === "x64" ? "amd64" : "arm64"}/package.json`).replace(/package\.json$/, "bin/forge")')
+forge="$(foundry_dir forge)/forge" || die 'forge is missing: run scripts/setup.sh'
 
 "$forge" build >&2
 node artifacts.mjs
