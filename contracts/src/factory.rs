@@ -3,4 +3,8 @@
 
 use alloy_sol_types::sol;
 
-sol!(#[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))] RollupFactory, "artifacts/RollupFactory.json");
+sol!(
+    #[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))]
+    RollupFactory,
+    "artifacts/RollupFactory.json"
+);

@@ -65,8 +65,7 @@ impl Foundation {
             settlement: settlement.address,
             vault: vault.address,
         };
-        let factory =
-            DeployStep::new("RollupFactory", &RollupFactory::BYTECODE, &factory_arguments.abi_encode(), salt);
+        let factory = DeployStep::new("RollupFactory", &RollupFactory::BYTECODE, &factory_arguments.abi_encode(), salt);
         let address = factory.address;
         Self { steps: vec![settled721, settled1155, executor, inbox, settlement, vault, factory], factory: address }
     }
@@ -74,8 +73,7 @@ impl Foundation {
 
 /// A committee of which `threshold` members decide disputes; for a config's `resolver`.
 pub fn committee(threshold: u64, members: Vec<Address>, salt: B256) -> DeployStep {
-    let arguments =
-        CommitteeResolver::constructorCall { threshold_: alloy_primitives::U256::from(threshold), members };
+    let arguments = CommitteeResolver::constructorCall { threshold_: alloy_primitives::U256::from(threshold), members };
     DeployStep::new("CommitteeResolver", &CommitteeResolver::BYTECODE, &arguments.abi_encode(), salt)
 }
 

@@ -3,5 +3,13 @@
 
 use alloy_sol_types::sol;
 
-sol!(#[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))] Settlement, "artifacts/Settlement.json");
-sol!(#[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))] CommitteeResolver, "artifacts/CommitteeResolver.json");
+sol!(
+    #[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))]
+    Settlement,
+    "artifacts/Settlement.json"
+);
+sol!(
+    #[sol(all_derives, extra_derives(serde::Serialize, serde::Deserialize))]
+    CommitteeResolver,
+    "artifacts/CommitteeResolver.json"
+);
