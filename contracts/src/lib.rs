@@ -19,6 +19,9 @@
 //! assert_eq!(input.len(), 4 + 32);
 //! ```
 
+#[macro_use]
+mod bind;
+
 pub mod factory;
 pub mod inbox;
 pub mod l2;
