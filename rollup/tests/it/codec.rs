@@ -50,13 +50,20 @@ fn mints_fit_their_size() {
 #[test]
 fn encoding_keeps_up() {
     let blocks = blocks(erc20(10_000, 1_000, 3), 25);
-    let started = Instant::now();
     let payload = encode(PARENT, &blocks).unwrap();
-    let encoded = started.elapsed();
-    let decoded = decode(&payload).unwrap();
-    let total = started.elapsed();
-    println!("encode {:?}, decode {:?} for 10,000 transactions", encoded, total - encoded);
-    assert_eq!(decoded.transaction_count(), 10_000);
+    let quickest = |work: &dyn Fn() -> usize| {
+        let run = || {
+            let started = Instant::now();
+            assert_eq!(work(), 10_000);
+            started.elapsed()
+        };
+        (0..5).map(|_| run()).min().unwrap()
+    };
+    let encoding = quickest(&|| encode(PARENT, &blocks).map(|_| 10_000).unwrap());
+    let decoding = quickest(&|| decode(&payload).unwrap().transaction_count());
+    println!("encode {encoding:?}, decode {decoding:?} for 10,000 transactions");
+    // 200,000 transactions a second; a quiet machine does eight times that.
+    assert!(encoding.as_millis() <= 50, "{encoding:?}");
 }
 
 #[test]
