@@ -3,3 +3,4 @@
 
 mod recount;
 mod settlement;
+mod wallets;

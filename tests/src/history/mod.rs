@@ -4,4 +4,4 @@
 mod actions;
 mod rollup;
 
-pub use rollup::History;
+pub use rollup::{History, Included};

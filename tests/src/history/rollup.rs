@@ -3,7 +3,7 @@
 use crate::wallet::{Message, Wallet};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use mayfly_contracts::types::Allocation;
-use mayfly_evm::{BlockBuilder, Chain, RecoveredTx, TxOutcome};
+use mayfly_evm::{BlockAttributes, BlockBuilder, Chain, RecoveredTx, Transaction, TxOutcome};
 use mayfly_rollup::derive::{L1Origin, QueueItem, block_attributes, execute_queue_item};
 use mayfly_rollup::{RollupInfo, chain_spec, genesis};
 use rand::rngs::StdRng;
@@ -24,6 +24,19 @@ pub struct History {
     pub(super) wallets: Vec<Wallet>,
     pub(super) facts: Facts,
     items: u64,
+}
+
+/// A transaction that got in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Included {
+    /// Its hash.
+    pub hash: B256,
+    /// Its EIP-2718 type.
+    pub ty: u8,
+    /// Who sent it.
+    pub sender: Address,
+    /// False: it reverted.
+    pub status: bool,
 }
 
 /// Addresses and ids that actions pick from.
@@ -79,8 +92,20 @@ impl History {
         self.chain.flush().unwrap();
     }
 
-    fn seal(&mut self, round: Round) {
-        let parent = self.chain.head().header.clone();
+    /// Seals a block with one transaction as a client would send it; says why if it is refused.
+    pub fn include_raw(&mut self, raw: &[u8]) -> Result<Included, String> {
+        let transaction = Transaction::decode_exact(raw).map_err(|error| error.to_string())?;
+        let (hash, ty) = (transaction.tx_hash(), transaction.ty());
+        let signed = Arc::new(transaction.recover().map_err(|error| error.to_string())?);
+        let (attributes, _) = self.attributes(0);
+        let mut builder = self.chain.begin(attributes).unwrap();
+        let outcome = builder.execute(&signed).map_err(|refusal| refusal.to_string())?;
+        builder.seal().unwrap();
+        Ok(Included { hash, ty, sender: signed.sender, status: outcome.receipt.status })
+    }
+
+    fn attributes(&self, items: usize) -> (BlockAttributes, L1Origin) {
+        let parent = &self.chain.head().header;
         let origin = L1Origin {
             number: 5 + parent.number,
             hash: B256::with_last_byte(1),
@@ -88,8 +113,12 @@ impl History {
             prev_randao: B256::repeat_byte(3),
             parent_beacon_root: B256::repeat_byte(4),
         };
-        let end = self.items + round.deposits.len() as u64;
-        let attributes = block_attributes(&self.info, &parent, &origin, origin.timestamp, end);
+        let end = self.items + items as u64;
+        (block_attributes(&self.info, parent, &origin, origin.timestamp, end), origin)
+    }
+
+    fn seal(&mut self, round: Round) {
+        let (attributes, origin) = self.attributes(round.deposits.len());
         let chain_id = self.info.chain_id;
         let mut builder = self.chain.begin(attributes).unwrap();
         for (kind, payload) in round.deposits {
