@@ -2,5 +2,3 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod recount;
-mod settlement;
-mod wallets;

@@ -8,5 +8,7 @@ mod recover;
 mod tests;
 
 pub use check::MAX_TRANSACTION_BYTES;
-pub(crate) use check::{Rules, describe};
-pub(crate) use recover::{Answer, Checked, Intake, IntakeParts};
+pub(crate) use check::Rules;
+#[cfg(test)]
+pub(crate) use check::describe;
+pub(crate) use recover::{Checked, Intake, IntakeParts};

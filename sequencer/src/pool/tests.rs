@@ -37,7 +37,7 @@ fn pool(max_transactions: usize) -> Pool {
 }
 
 fn order(pool: &mut Pool) -> Vec<(Address, u64)> {
-    std::iter::from_fn(|| pool.next()).map(|p| (p.sender, p.nonce)).collect()
+    std::iter::from_fn(|| pool.take_next()).map(|p| (p.sender, p.nonce)).collect()
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_replacement_pays_a_tenth_more() {
     assert_eq!(refused, SubmitError::Underpriced { have: 109, want: 110 });
     let left = pool.insert(tx(1, 0, 110, now), rich(0)).unwrap();
     assert_eq!((left.len(), left[0].max_fee, pool.len()), (1, 100, 1));
-    assert_eq!(pool.next().unwrap().max_fee, 110);
+    assert_eq!(pool.take_next().unwrap().max_fee, 110);
     // Free transactions cannot be replaced for free.
     pool.insert(tx(2, 0, 0, now), rich(0)).unwrap();
     let mut other = tx(2, 0, 0, now);
@@ -168,13 +168,13 @@ fn put_back_is_first_again() {
     pool.insert(tx(1, 0, 0, now), rich(0)).unwrap();
     pool.insert(tx(1, 1, 0, now), rich(0)).unwrap();
     pool.insert(tx(2, 0, 0, now), rich(0)).unwrap();
-    let first = pool.next().unwrap();
+    let first = pool.take_next().unwrap();
     pool.put_back(first);
     assert_eq!(pool.len(), 3);
     assert_eq!(order(&mut pool).len(), 3);
     let mut again = Pool::new(PoolLimits::default());
     again.insert(tx(1, 0, 0, now), rich(0)).unwrap();
-    let only = again.next().unwrap();
+    let only = again.take_next().unwrap();
     again.put_back(only);
     assert_eq!(order(&mut again), [(sender(1), 0)]);
 }
@@ -194,14 +194,14 @@ proptest::proptest! {
                     let _ = pool.insert(tx(from, n, u128::from(op), now), rich(at));
                 }
                 3 => {
-                    if let Some(p) = pool.next() {
+                    if let Some(p) = pool.take_next() {
                         let from = usize::try_from(U256::from_be_slice(p.sender.as_slice())).unwrap();
                         proptest::prop_assert_eq!(p.nonce, nonces[from]);
                         nonces[from] += 1;
                     }
                 }
                 4 => {
-                    if let Some(p) = pool.next() {
+                    if let Some(p) = pool.take_next() {
                         pool.put_back(p);
                     }
                 }
@@ -217,7 +217,7 @@ proptest::proptest! {
             proptest::prop_assert!(pool.parked_count() <= content.iter().filter(|(_, ready)| !ready).count());
         }
         let mut left = pool.len();
-        while pool.next().is_some() {
+        while pool.take_next().is_some() {
             left -= 1;
         }
         proptest::prop_assert_eq!(left, pool.len());

@@ -112,10 +112,6 @@ impl Pool {
         !self.line.is_empty()
     }
 
-    pub(crate) fn contains(&self, hash: &B256) -> bool {
-        self.known.contains_key(hash)
-    }
-
     /// The nonce that `sender`'s next transaction should have, if anything of it waits.
     pub(crate) fn pending_nonce(&self, sender: &Address) -> Option<u64> {
         self.senders.get(sender).map(SenderQueue::gap)
@@ -171,7 +167,7 @@ impl Pool {
     }
 
     /// The next transaction in turn. It leaves the pool; its sender goes to the end of the line.
-    pub(crate) fn next(&mut self) -> Option<Pooled> {
+    pub(crate) fn take_next(&mut self) -> Option<Pooled> {
         while let Some(sender) = self.line.pop_front() {
             let Some(queue) = self.senders.get_mut(&sender) else { continue };
             queue.in_line = false;
@@ -186,7 +182,7 @@ impl Pool {
         None
     }
 
-    /// A transaction that [`Pool::next`] gave and that found no room in the block: first in line again.
+    /// A transaction that [`Pool::take_next`] gave and that found no room in the block: first in line again.
     pub(crate) fn put_back(&mut self, pooled: Pooled) {
         let sender = pooled.sender;
         let nonce = pooled.nonce;

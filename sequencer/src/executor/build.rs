@@ -1,0 +1,268 @@
+//! Building a block: what it stands on, what the queue demands, what the pool offers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::B256;
+use mayfly_evm::{BlockAttributes, BlockBuilder, RecoveredTx, Refusal};
+use mayfly_rollup::RollupInfo;
+use mayfly_rollup::derive::{Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
+
+use super::enter::submit_error;
+use super::run::Executor;
+use crate::error::{SequencerError, SubmitError};
+use crate::pool::Pooled;
+use crate::unposted::UnpostedBlock;
+use crate::view::{PauseReason, Stage};
+
+/// Encoded transactions of one block: it must fit one batch even if nothing compresses.
+const MAX_BLOCK_BYTES: usize = 600_000;
+/// Transactions of one block.
+const MAX_BLOCK_TRANSACTIONS: usize = 20_000;
+/// Queue items of one block.
+const MAX_QUEUE_ITEMS: usize = 4_096;
+/// A block stops growing after so long, so that messages are not left waiting.
+const MAX_BUILD: Duration = Duration::from_millis(250);
+/// The clock is looked at once in so many transactions.
+const CLOCK_EVERY: usize = 16;
+/// Blocks sealed and not durable.
+const MAX_UNDURABLE: u64 = 64;
+
+/// What a block is built from, besides transactions.
+struct Plan {
+    attributes: BlockAttributes,
+    origin: u64,
+    items: Vec<QueueItem>,
+    queue_end: u64,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Filled {
+    queue_transactions: usize,
+    bytes: usize,
+    done: Vec<(Pooled, u64)>,
+    dropped: Vec<(Pooled, SubmitError)>,
+    lost: Vec<(B256, String)>,
+    restored: usize,
+}
+
+impl Executor {
+    /// Whether there is work and nothing forbids to do it.
+    pub(super) fn wants_block(&self) -> bool {
+        self.pause.is_none()
+            && !matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed)
+            && self.now().max(self.l1_time()) < self.last_call()
+            && (!self.rescued.is_empty() || self.pool.has_ready() || self.has_items())
+    }
+
+    /// Why no block may be built now, if so.
+    pub(super) fn find_pause(&self) -> Option<PauseReason> {
+        if !self.synced {
+            return Some(PauseReason::Syncing);
+        }
+        let Some(origin) = self.window.deep(self.terms.conf_depth) else { return Some(PauseReason::Syncing) };
+        if origin.number < self.position().origin {
+            return Some(PauseReason::Syncing);
+        }
+        let behind_seconds = self.now().saturating_sub(origin.timestamp);
+        if behind_seconds > self.terms.max_drift {
+            let max_seconds = self.terms.max_drift;
+            return Some(PauseReason::OriginTooOld { origin: origin.number, behind_seconds, max_seconds });
+        }
+        let (seconds, max_seconds) = (self.unposted_seconds(), self.settings.pause_after_seconds);
+        if seconds >= max_seconds {
+            let reason =
+                if self.trouble.is_empty() { "no batch was included".to_owned() } else { self.trouble.clone() };
+            return Some(PauseReason::PostingStalled { seconds, max_seconds, reason });
+        }
+        let (bytes, max_bytes) = (self.shared.unposted.lock().bytes(), self.settings.max_unposted_bytes);
+        if bytes > max_bytes {
+            return Some(PauseReason::UnpostedTooLarge { bytes, max_bytes });
+        }
+        let blocks = self.chain.head().header.number.saturating_sub(self.shared.durable.load(Ordering::Acquire));
+        (blocks > MAX_UNDURABLE).then_some(PauseReason::DiskBehind { blocks })
+    }
+
+    /// Builds one block. `false` if there turned out to be nothing to put into one.
+    pub(super) fn build_block(&mut self) -> Result<bool, SequencerError> {
+        let started = Instant::now();
+        self.pause = self.find_pause();
+        if self.pause.is_some() {
+            return Ok(false);
+        }
+        let Some(plan) = self.plan() else { return Ok(false) };
+        let mut filled = Filled::default();
+        let mut builder = self.chain.begin(plan.attributes).map_err(chain_error)?;
+        let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
+        // What comes through the queue needs no rescue.
+        self.rescued.retain(|tx| !forced.contains(&tx.hash()));
+        restore(&mut builder, &mut self.rescued, &mut filled)?;
+        if self.rescued.is_empty() {
+            fill(&mut builder, &mut self.pool, &mut filled, started)?;
+        }
+        let is_empty = plan.items.is_empty() && builder.is_empty();
+        let sealed = if is_empty { None } else { Some(builder.seal().map_err(chain_error)?) };
+        for (pooled, gas_used) in filled.done {
+            if let Some(grant) = pooled.grant {
+                grant.settle(gas_used);
+            }
+        }
+        for (pooled, why) in filled.dropped {
+            self.drop_pooled(pooled, &why);
+        }
+        for (hash, reason) in filled.lost {
+            if self.shared.reader.tx_location(&hash).map_err(chain_error)?.is_none() {
+                self.lose(hash, reason);
+            }
+        }
+        let Some(block) = sealed else { return Ok(false) };
+        if filled.restored > 0 && self.rescued.is_empty() {
+            tracing::info!(block = block.header.number, "everything taken back is on the chain again");
+            self.rescue_until = Some(block.header.number);
+            self.realign_pool();
+        }
+        self.last_seal = Instant::now();
+        let metrics = &self.shared.metrics;
+        metrics.blocks.inc();
+        metrics.transactions.inc_by(block.transactions.len() as u64);
+        metrics.gas.inc_by(block.header.gas_used);
+        metrics.build_seconds.observe(started.elapsed().as_secs_f64());
+        let queue = (plan.queue_end, plan.items.len() as u32);
+        let unposted = UnpostedBlock::new(block, plan.origin, queue, filled.queue_transactions);
+        self.shared.unposted.lock().push(unposted);
+        Ok(true)
+    }
+
+    /// Where the executed head stands.
+    pub(super) fn position(&self) -> Position {
+        // Every block that is built or derived carries one; block 0 does too.
+        Position::of(&self.chain.head().header).unwrap_or(Position { origin: 0, queue_end: 0 })
+    }
+
+    /// Age of the oldest unposted block.
+    pub(super) fn unposted_seconds(&self) -> u64 {
+        let oldest = self.shared.unposted.lock().oldest();
+        oldest.map_or(0, |oldest| self.now().max(self.l1_time()).saturating_sub(oldest))
+    }
+
+    fn has_items(&self) -> bool {
+        let Some(origin) = self.window.deep(self.terms.conf_depth) else { return false };
+        self.next_items(origin.number).next().is_some()
+    }
+
+    /// The queue items that the next block may take.
+    fn next_items(&self, origin: u64) -> impl Iterator<Item = &QueueItem> {
+        let ignores = self.settings.ignore_forced;
+        let from = self.position().queue_end;
+        self.window.items(from, origin).take_while(move |item| !ignores || item.kind != QueueKind::Forced as u8)
+    }
+
+    fn plan(&self) -> Option<Plan> {
+        let origin = self.window.deep(self.terms.conf_depth)?;
+        let parent = &self.chain.head().header;
+        let timestamp = self.now().max(parent.timestamp).max(origin.timestamp);
+        if timestamp > origin.timestamp.saturating_add(self.terms.max_drift) {
+            return None;
+        }
+        let mut gas = 0u64;
+        let fits = |item: &&QueueItem| {
+            gas = gas.saturating_add(item.gas_limit);
+            gas <= self.terms.block_gas_limit
+        };
+        let items: Vec<QueueItem> =
+            self.next_items(origin.number).take_while(fits).take(MAX_QUEUE_ITEMS).cloned().collect();
+        let queue_end = self.position().queue_end + items.len() as u64;
+        let attributes = block_attributes(&self.info, parent, &origin.origin(), timestamp, queue_end);
+        Some(Plan { attributes, origin: origin.number, items, queue_end })
+    }
+}
+
+fn run_queue(
+    info: &RollupInfo,
+    builder: &mut BlockBuilder<'_>,
+    items: &[QueueItem],
+    filled: &mut Filled,
+) -> Result<Vec<B256>, SequencerError> {
+    let mut hashes = Vec::new();
+    for item in items {
+        if let Some(tx) = execute_queue_item(info, builder, item).map_err(chain_error)? {
+            hashes.push(tx.hash());
+        }
+    }
+    filled.queue_transactions = hashes.len();
+    Ok(hashes)
+}
+
+/// Puts answered transactions back, in the order in which they were answered.
+fn restore(
+    builder: &mut BlockBuilder<'_>,
+    rescued: &mut std::collections::VecDeque<Arc<RecoveredTx>>,
+    filled: &mut Filled,
+) -> Result<(), SequencerError> {
+    while let Some(tx) = rescued.front() {
+        let size = tx.tx.encoded_len();
+        if builder.len() >= MAX_BLOCK_TRANSACTIONS || filled.bytes + size > MAX_BLOCK_BYTES {
+            break;
+        }
+        match builder.execute(tx) {
+            Ok(_) => {
+                filled.bytes += size;
+                filled.restored += 1;
+            }
+            Err(Refusal::Fatal(error)) => return Err(chain_error(error)),
+            Err(Refusal::BlockGas { .. }) => break,
+            Err(refusal) => {
+                filled.lost.push((tx.hash(), refusal.to_string()));
+                filled.restored += 1;
+            }
+        }
+        rescued.pop_front();
+    }
+    Ok(())
+}
+
+fn fill(
+    builder: &mut BlockBuilder<'_>,
+    pool: &mut crate::pool::Pool,
+    filled: &mut Filled,
+    started: Instant,
+) -> Result<(), SequencerError> {
+    for count in 1usize.. {
+        if builder.len() >= MAX_BLOCK_TRANSACTIONS || (count % CLOCK_EVERY == 0 && started.elapsed() > MAX_BUILD) {
+            break;
+        }
+        let Some(pooled) = pool.take_next() else { break };
+        if filled.bytes + pooled.size_bytes > MAX_BLOCK_BYTES {
+            pool.put_back(pooled);
+            break;
+        }
+        match builder.execute(&pooled.tx) {
+            Ok(outcome) => {
+                filled.bytes += pooled.size_bytes;
+                filled.done.push((pooled, outcome.receipt.gas_used));
+            }
+            Err(Refusal::Fatal(error)) => return Err(chain_error(error)),
+            Err(Refusal::BlockGas { .. }) => {
+                pool.put_back(pooled);
+                break;
+            }
+            Err(refusal) => {
+                let nonce = match &refusal {
+                    Refusal::NonceTooLow { state, .. } | Refusal::NonceTooHigh { state, .. } => *state,
+                    _ => pooled.nonce,
+                };
+                // What follows waits behind the gap that the dropped one leaves.
+                let stale = pool.move_to(pooled.sender, nonce);
+                filled.dropped.extend(stale.into_iter().map(|p| (p, submit_error(&refusal))));
+                filled.dropped.push((pooled, submit_error(&refusal)));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn chain_error(error: mayfly_evm::EvmError) -> SequencerError {
+    SequencerError::Chain(error.to_string())
+}

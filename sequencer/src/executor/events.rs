@@ -1,0 +1,217 @@
+//! L1's blocks as they reach the chain: batches that stand, batches that move it, and the end.
+
+use mayfly_rollup::batch::{decode, unpack_blobs};
+use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
+
+use super::run::{Executor, L1Message, Note};
+use crate::error::SequencerError;
+use crate::fail::fail_point;
+use crate::view::Stage;
+
+impl Executor {
+    pub(super) fn on_l1(&mut self, message: L1Message) -> Result<(), SequencerError> {
+        match message {
+            L1Message::Block(block) => self.on_block(*block),
+            L1Message::Reorg(common) => self.on_reorg(common),
+            L1Message::CaughtUp => self.on_caught_up(),
+            L1Message::Tags { safe, finalized } => {
+                self.tags = (safe, finalized);
+                self.stands.prune(finalized);
+                let oldest = *self.stands.first();
+                self.window.prune(oldest.replay_from().min(oldest.batch_origin), oldest.consumed);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_block(&mut self, block: L1Block) -> Result<(), SequencerError> {
+        let stand = *self.stands.last();
+        let (number, time, hash) = (block.number, block.timestamp, block.hash);
+        let batches: Vec<PostedBatch> = block
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                InboxEvent::Batch(batch) => Some(PostedBatch::clone(batch)),
+                _ => None,
+            })
+            .collect();
+        self.window.push(block, stand.l1.number)?;
+        self.shared.note_origin(number, hash);
+        if number <= stand.l1.number || stand.closed {
+            return Ok(());
+        }
+        if !self.synced && !batches.is_empty() {
+            self.rebuild_unposted()?;
+        }
+        // The clock before this block's own logs decides whether it closes the rollup; a log cannot bring the close
+        // time forward to its own block.
+        if time >= self.window.clock().close_time {
+            tracing::info!(l1_block = number, "the rollup closes");
+            fail_point("closing");
+            self.derive_through(number)?;
+        } else if !batches.is_empty() {
+            match self.matching(&stand, &batches, number) {
+                Ok(checkpoint) => self.stand_at(checkpoint, &batches)?,
+                Err(reason) => {
+                    tracing::warn!(l1_block = number, reason, "a batch on l1 is not ours: the chain gives way");
+                    self.derive_through(number)?;
+                }
+            }
+        }
+        self.window.forget_batches();
+        let posted = self.stands.last().head.number;
+        if self.window.clock().frozen && self.synced && self.chain.head().header.number > posted {
+            // No batch of ours will be taken any more.
+            self.take_back(posted)?;
+            self.after_rebase()?;
+        }
+        Ok(())
+    }
+
+    /// If the batches of this L1 block hold exactly our next blocks: where derivation stands after it. Derivation
+    /// would build the same blocks from the same inputs, so they are not executed again.
+    fn matching(&self, stand: &Checkpoint, batches: &[PostedBatch], l1_number: u64) -> Result<Checkpoint, String> {
+        let mut at = *stand;
+        for batch in batches {
+            at = self.match_one(&at, batch)?;
+        }
+        let block = self.window.block(l1_number).ok_or("block is not in the window")?;
+        at.l1 = block.as_ref();
+        at.queued = self.window.queued();
+        at.first_open_l1 = self.window.item(at.consumed).map(|item| item.l1_number);
+        at.close = self.window.clock();
+        Ok(at)
+    }
+
+    fn match_one(&self, at: &Checkpoint, batch: &PostedBatch) -> Result<Checkpoint, String> {
+        let header = &batch.header;
+        if header.seq != at.batch_seq + 1 || header.parentHash != at.batch_hash {
+            return Err(format!("batch {} does not follow batch {}", header.seq, at.batch_seq));
+        }
+        let payload = match &batch.data {
+            BatchData::None => return Err("a forced-only batch".to_owned()),
+            BatchData::Blobs(blobs) => unpack_blobs(blobs).and_then(|bytes| decode(&bytes)),
+            BatchData::Calldata(bytes) => decode(bytes),
+        };
+        let payload = payload.map_err(|e| e.to_string())?;
+        if payload.parent_hash != at.head.hash {
+            return Err(format!("it builds on {}, derivation stands at {}", payload.parent_hash, at.head.hash));
+        }
+        let unposted = self.shared.unposted.lock();
+        let mut ours = unposted.after(at.head.number);
+        let mut last = None;
+        for theirs in &payload.blocks {
+            let block = ours.next().filter(|ours| ours.to_batch_block() == *theirs).ok_or("its blocks are not ours")?;
+            let origin = self.window.block(theirs.origin).ok_or("an origin is not in the window")?;
+            let most = origin.timestamp.saturating_add(self.terms.max_drift).min(header.includedTime);
+            if theirs.timestamp > most || theirs.origin > header.originNumber {
+                return Err(format!("block {} is past the batch's bounds", block.block.header.number));
+            }
+            last = Some(block);
+        }
+        let last = last.filter(|b| b.queue_end == header.queueUpTo).ok_or("it ends elsewhere in the queue")?;
+        Ok(Checkpoint {
+            head: L2Ref { number: last.block.header.number, hash: last.block.hash },
+            head_origin: last.origin,
+            consumed: last.queue_end,
+            consumed_hash: self.window.hash_at(last.queue_end).ok_or("the queue is not in the window")?,
+            batch_seq: header.seq,
+            batch_hash: batch.header_hash,
+            batch_origin: header.originNumber,
+            ..*at
+        })
+    }
+
+    /// Derivation moved, and the chain's blocks stay.
+    fn stand_at(&mut self, checkpoint: Checkpoint, batches: &[PostedBatch]) -> Result<(), SequencerError> {
+        let first_block = self.stands.last().head.number + 1;
+        self.stands.push(checkpoint)?;
+        self.shared.unposted.lock().drop_through(checkpoint.head.number);
+        for batch in batches {
+            self.note(Note::Applied { seq: batch.header.seq, first_block, last_block: checkpoint.head.number });
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Takes back what L1 does not hold, derives up to L1 block `number`, and puts answered transactions on top again.
+    pub(super) fn derive_through(&mut self, number: u64) -> Result<(), SequencerError> {
+        let stand = *self.stands.last();
+        self.take_back(stand.head.number)?;
+        if self.chain.head().hash != stand.head.hash {
+            let head = self.chain.head().header.number;
+            return Err(SequencerError::Derive(format!("block {head} is not what derivation stands at")));
+        }
+        let mut derivation = Derivation::resume(self.info.clone(), stand);
+        let blocks: Vec<L1Block> = self.window.blocks_from(derivation.next_l1()).cloned().collect();
+        for block in blocks.into_iter().filter(|b| b.number <= number) {
+            derivation.push(block).map_err(derive_error)?;
+            self.step_all(&mut derivation)?;
+        }
+        let checkpoint = *derivation.checkpoint();
+        if checkpoint.l1.number != number {
+            return Err(SequencerError::Derive(format!("derivation stops at l1 block {}", checkpoint.l1.number)));
+        }
+        fail_point("derived");
+        let first_block = stand.head.number + 1;
+        self.stands.push(checkpoint)?;
+        for seq in stand.batch_seq + 1..=checkpoint.batch_seq {
+            self.note(Note::Applied { seq, first_block, last_block: checkpoint.head.number });
+        }
+        self.after_rebase()
+    }
+
+    fn step_all(&mut self, derivation: &mut Derivation) -> Result<(), SequencerError> {
+        loop {
+            match derivation.step(&mut self.chain).map_err(derive_error)? {
+                Step::NeedL1 => return Ok(()),
+                Step::Block(block) => {
+                    tracing::info!(block = block.header.number, "derived from l1");
+                    self.derived.extend(block.transactions.iter().map(|tx| tx.hash()));
+                }
+                Step::Reverted { reason, .. } => tracing::warn!(reason, "a payload on l1 is invalid"),
+                Step::BatchDone(outcome) => {
+                    tracing::info!(seq = outcome.header.seq, invalid = ?outcome.invalid, "batch derived");
+                }
+                Step::Closed { head, .. } => {
+                    tracing::info!(block = head.number, "close block derived");
+                    fail_point("closed");
+                }
+                Step::L1Done(_) => {}
+            }
+        }
+    }
+
+    /// The stage by L1's time, and a note when it changes.
+    pub(super) fn turn_stage(&mut self) {
+        let (clock, stand) = (self.window.clock(), *self.stands.last());
+        let l1_time = self.l1_time();
+        self.stage = if stand.closed {
+            Stage::Closed
+        } else if l1_time >= clock.close_time {
+            Stage::Closing
+        } else if clock.frozen {
+            Stage::Frozen
+        } else if l1_time >= clock.end_time {
+            Stage::Draining
+        } else if stand.batch_seq == 0 {
+            Stage::Created
+        } else {
+            Stage::Active
+        };
+    }
+
+    /// Time of L1's head as followed.
+    pub(super) fn l1_time(&self) -> u64 {
+        self.window.head().map_or(0, |b| b.timestamp)
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        // Blocks only while the recorder is thousands of notes behind; it drops out at shutdown.
+        let _ = self.notes.blocking_send(note);
+    }
+}
+
+fn derive_error(error: mayfly_rollup::DeriveError) -> SequencerError {
+    SequencerError::Derive(error.to_string())
+}

@@ -1,0 +1,19 @@
+//! The one thread that owns the chain: it takes transactions in, builds blocks, follows L1 and gives way to it.
+//!
+//! Nothing else writes. Answers go out when a block is durable; what others need to know is published as one
+//! [`ChainView`](crate::view::ChainView).
+
+mod build;
+mod enter;
+mod events;
+mod mailbox;
+mod rebase;
+mod rescue;
+mod run;
+mod show;
+mod stands;
+mod window;
+
+pub(crate) use mailbox::Mailbox;
+pub(crate) use run::{Executor, ExecutorParts, L1Message, Message, Note, PostingHealth};
+pub(crate) use stands::Stands;

@@ -1,0 +1,268 @@
+//! The executor's loop: messages in, blocks out.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use alloy_primitives::{Address, B256};
+use mayfly_evm::{Chain, RecoveredTx};
+use mayfly_rollup::RollupInfo;
+use mayfly_rollup::derive::L1Block;
+use tokio::sync::{mpsc, oneshot};
+
+use super::mailbox::Mailbox;
+use super::rescue::RescueFile;
+use super::stands::Stands;
+use super::window::Window;
+use crate::config::SequencerSettings;
+use crate::error::SequencerError;
+use crate::intake::Checked;
+use crate::pool::Pool;
+use crate::shared::Shared;
+use crate::terms::Terms;
+use crate::view::{LostTransaction, PauseReason, Stage};
+
+/// How often the clock is looked at when nothing arrives.
+const TICK: Duration = Duration::from_millis(200);
+/// Lost transactions shown in the status; the log has all.
+const MAX_LOST_SHOWN: usize = 1_000;
+/// Content of the pool that one question may get.
+const MAX_CONTENT: usize = 20_000;
+
+/// Everything that reaches the executor.
+pub(crate) enum Message {
+    /// A call's transactions, checked.
+    Submitted(Checked),
+    /// From the L1 mirror.
+    L1(L1Message),
+    /// What waits, of one sender or of all.
+    Content(Option<Address>, oneshot::Sender<Vec<(Arc<RecoveredTx>, bool)>>),
+    /// The nonce after what waits.
+    PendingNonce(Address, oneshot::Sender<u64>),
+    /// How posting goes.
+    Posting(PostingHealth),
+    /// Stop after making everything durable.
+    Stop,
+}
+
+impl Message {
+    /// Whether the mailbox counts it against its own limit.
+    pub(super) fn is_counted(&self) -> bool {
+        matches!(self, Self::L1(_) | Self::Content(..) | Self::PendingNonce(..) | Self::Posting(_))
+    }
+}
+
+/// What the mirror reports.
+pub(crate) enum L1Message {
+    /// The next block.
+    Block(Box<L1Block>),
+    /// Blocks above this one are gone.
+    Reorg(u64),
+    /// The head was reached.
+    CaughtUp,
+    /// What L1 calls safe and final.
+    Tags { safe: u64, finalized: u64 },
+}
+
+/// How posting goes, as far as block building has to care.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PostingHealth {
+    /// What keeps the last post from succeeding; empty if nothing does.
+    pub(crate) trouble: String,
+}
+
+/// What the executor wants recorded; the hot path does not wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// A batch on L1 was derived: its blocks are known.
+    Applied {
+        /// Its number.
+        seq: u64,
+        /// First block.
+        first_block: u64,
+        /// Last block.
+        last_block: u64,
+    },
+}
+
+/// What the executor is made of.
+pub(crate) struct ExecutorParts {
+    pub(crate) info: Arc<RollupInfo>,
+    pub(crate) settings: SequencerSettings,
+    pub(crate) chain: Chain,
+    pub(crate) stands: Stands,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) notes: mpsc::Sender<Note>,
+}
+
+/// See the module.
+pub(crate) struct Executor {
+    pub(super) info: Arc<RollupInfo>,
+    pub(super) terms: Terms,
+    pub(super) settings: SequencerSettings,
+    pub(super) chain: Chain,
+    pub(super) pool: Pool,
+    pub(super) window: Window,
+    pub(super) stands: Stands,
+    /// Transactions of blocks derived in the rebase under way.
+    pub(super) derived: HashSet<B256>,
+    pub(super) rescued: VecDeque<Arc<RecoveredTx>>,
+    pub(super) rescue_file: RescueFile,
+    /// The block whose durability ends the rescue.
+    pub(super) rescue_until: Option<u64>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) notes: mpsc::Sender<Note>,
+    pub(super) synced: bool,
+    pub(super) last_seal: Instant,
+    pub(super) generation: u64,
+    pub(super) trouble: String,
+    pub(super) tags: (u64, u64),
+    pub(super) lost: Arc<Vec<LostTransaction>>,
+    pub(super) lost_count: u64,
+    pub(super) stage: Stage,
+    pub(super) pause: Option<PauseReason>,
+}
+
+impl Executor {
+    /// Starts the thread. It ends with [`Message::Stop`], or with an error that nothing can be built on.
+    pub(crate) fn spawn(
+        parts: ExecutorParts,
+    ) -> Result<std::thread::JoinHandle<Result<(), SequencerError>>, SequencerError> {
+        let mailbox = Arc::clone(&parts.mailbox);
+        let shared = Arc::clone(&parts.shared);
+        let mut executor = Self::new(parts)?;
+        let run = move || {
+            let result = executor.run();
+            if let Err(error) = &result {
+                tracing::error!(%error, "the executor stopped");
+                shared.failed(error);
+            }
+            mailbox.close();
+            result
+        };
+        Ok(std::thread::Builder::new().name("executor".to_owned()).spawn(run)?)
+    }
+
+    fn new(parts: ExecutorParts) -> Result<Self, SequencerError> {
+        let rescue_file = RescueFile::new(parts.data_dir.as_deref());
+        let mut executor = Self {
+            pool: Pool::new(parts.settings.pool.clone()),
+            window: Window::new(parts.stands.last()),
+            stands: parts.stands,
+            derived: HashSet::new(),
+            terms: Terms::from(parts.info.as_ref()),
+            info: parts.info,
+            settings: parts.settings,
+            chain: parts.chain,
+            rescued: VecDeque::new(),
+            rescue_file,
+            rescue_until: None,
+            mailbox: parts.mailbox,
+            shared: parts.shared,
+            notes: parts.notes,
+            synced: false,
+            last_seal: Instant::now(),
+            generation: 0,
+            trouble: String::new(),
+            tags: (0, 0),
+            lost: Arc::default(),
+            lost_count: 0,
+            stage: Stage::Created,
+            pause: Some(PauseReason::Syncing),
+        };
+        executor.load_rescued()?;
+        executor.publish();
+        Ok(executor)
+    }
+
+    fn run(&mut self) -> Result<(), SequencerError> {
+        loop {
+            let deadline = self.deadline();
+            for message in self.mailbox.take(Some(deadline)) {
+                if matches!(message, Message::Stop) {
+                    return self.stop();
+                }
+                self.handle(message)?;
+            }
+            self.tick()?;
+            while self.wants_block() && Instant::now() >= self.next_seal() {
+                if !self.build_block()? {
+                    // Not again before a block time has passed.
+                    self.last_seal = Instant::now();
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn handle(&mut self, message: Message) -> Result<(), SequencerError> {
+        match message {
+            Message::Submitted(checked) => self.enter(checked),
+            Message::L1(message) => self.on_l1(message)?,
+            Message::Content(sender, answer) => {
+                let _ = answer.send(self.pool.content(sender, MAX_CONTENT));
+            }
+            Message::PendingNonce(sender, answer) => {
+                let state = self.account(sender).nonce;
+                let _ = answer.send(self.pool.pending_nonce(&sender).unwrap_or(state).max(state));
+            }
+            Message::Posting(health) => self.trouble = health.trouble,
+            Message::Stop => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at the clock: what expires, what pauses, which stage it is.
+    fn tick(&mut self) -> Result<(), SequencerError> {
+        for old in self.pool.expire(Instant::now()) {
+            self.drop_pooled(old, &crate::SubmitError::Invalid("waited too long behind a nonce gap".to_owned()));
+        }
+        self.end_rescue()?;
+        self.turn_stage();
+        self.pause = self.find_pause();
+        self.empty_pool_at_the_end();
+        let percent = if self.unposted_seconds() >= self.settings.throttle_after_seconds { 25 } else { 100 };
+        self.shared.throttle(percent);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), SequencerError> {
+        self.shared.gate.close();
+        self.chain.flush().map_err(|e| SequencerError::Chain(e.to_string()))?;
+        for pooled in self.pool.clear() {
+            self.shared.waiters.dropped(pooled.hash, &crate::SubmitError::Closed);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    pub(super) fn next_seal(&self) -> Instant {
+        self.last_seal + self.terms.block_time
+    }
+
+    fn deadline(&self) -> Instant {
+        let tick = Instant::now() + TICK;
+        if self.wants_block() { self.next_seal().min(tick) } else { tick }
+    }
+
+    /// Remembers a transaction that was answered and is gone, loudly.
+    pub(super) fn lose(&mut self, hash: B256, reason: String) {
+        tracing::error!(%hash, reason, "an answered transaction was lost");
+        self.shared.metrics.lost.inc();
+        self.lost_count += 1;
+        let lost = Arc::make_mut(&mut self.lost);
+        lost.push(LostTransaction { hash, reason });
+        if lost.len() > MAX_LOST_SHOWN {
+            lost.remove(0);
+        }
+    }
+
+    /// Unix seconds.
+    pub(super) fn now(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    }
+}

@@ -1,0 +1,143 @@
+//! The stretch of L1 that the executor remembers: blocks, queue items with their rolling hash, and the end's times.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use alloy_primitives::B256;
+use mayfly_rollup::derive::{Checkpoint, CloseState, InboxEvent, L1Block, QueueItem, rolling_hash};
+
+use crate::error::SequencerError;
+
+/// More than any origin may lag plus any reorganisation that is survived.
+const MAX_BLOCKS: usize = 16_384;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Window {
+    blocks: VecDeque<L1Block>,
+    /// Items from `base` on, each with the rolling hash after it.
+    items: BTreeMap<u64, (QueueItem, B256)>,
+    base: (u64, B256),
+    /// The clock as L1 had it from a block on.
+    clocks: Vec<(u64, CloseState)>,
+}
+
+impl Window {
+    /// Starts empty where derivation stands; the first block to push is `at.replay_from()`.
+    pub(super) fn new(at: &Checkpoint) -> Self {
+        Self {
+            blocks: VecDeque::new(),
+            items: BTreeMap::new(),
+            base: (at.consumed, at.consumed_hash),
+            clocks: vec![(0, at.close)],
+        }
+    }
+
+    /// Takes the next block in. Logs at or below `settled` are in the starting checkpoint's clock already.
+    pub(super) fn push(&mut self, block: L1Block, settled: u64) -> Result<(), SequencerError> {
+        if let Some(head) = self.blocks.back()
+            && (block.number != head.number + 1 || block.parent_hash != head.hash)
+        {
+            return Err(SequencerError::L1(format!("block {} does not follow block {}", block.number, head.number)));
+        }
+        for event in &block.events {
+            match event {
+                InboxEvent::QueueItem(item) => self.push_item(item)?,
+                other if block.number > settled => {
+                    let mut clock = self.clock();
+                    clock.apply(other);
+                    if clock != self.clock() {
+                        self.clocks.push((block.number, clock));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.blocks.push_back(block);
+        while self.blocks.len() > MAX_BLOCKS {
+            self.blocks.pop_front();
+        }
+        Ok(())
+    }
+
+    fn push_item(&mut self, item: &QueueItem) -> Result<(), SequencerError> {
+        let next = self.queued();
+        if item.index < next {
+            return Ok(());
+        }
+        if item.index > next {
+            return Err(SequencerError::L1(format!("queue item {} where {next} is next", item.index)));
+        }
+        let hash = rolling_hash(self.hash_at(next).unwrap_or_default(), item);
+        self.items.insert(item.index, (item.clone(), hash));
+        Ok(())
+    }
+
+    /// Batch data is not needed again once its block was dealt with.
+    pub(super) fn forget_batches(&mut self) {
+        if let Some(block) = self.blocks.back_mut() {
+            block.events.retain(|event| !matches!(event, InboxEvent::Batch(_)));
+        }
+    }
+
+    /// L1 went back to block `number`.
+    pub(super) fn truncate(&mut self, number: u64) {
+        while self.blocks.pop_back_if(|b| b.number > number).is_some() {}
+        self.items.retain(|_, (item, _)| item.l1_number <= number);
+        self.clocks.retain(|(since, _)| *since <= number);
+    }
+
+    /// Blocks below `number` and items before `consumed` are not needed any more.
+    pub(super) fn prune(&mut self, number: u64, consumed: u64) {
+        while self.blocks.len() > 1 && self.blocks.pop_front_if(|b| b.number < number).is_some() {}
+        if let Some(hash) = self.hash_at(consumed).filter(|_| consumed > self.base.0) {
+            self.items = self.items.split_off(&consumed);
+            self.base = (consumed, hash);
+        }
+    }
+
+    pub(super) fn head(&self) -> Option<&L1Block> {
+        self.blocks.back()
+    }
+
+    pub(super) fn block(&self, number: u64) -> Option<&L1Block> {
+        let first = self.blocks.front()?.number;
+        self.blocks.get(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+
+    /// The newest block with at least `depth` blocks on top of it.
+    pub(super) fn deep(&self, depth: u64) -> Option<&L1Block> {
+        self.block(self.head()?.number.checked_sub(depth)?)
+    }
+
+    /// All blocks from `number` on.
+    pub(super) fn blocks_from(&self, number: u64) -> impl Iterator<Item = &L1Block> {
+        self.blocks.iter().skip_while(move |b| b.number < number)
+    }
+
+    /// Queue items on L1, from 0.
+    pub(super) fn queued(&self) -> u64 {
+        self.base.0 + self.items.len() as u64
+    }
+
+    pub(super) fn item(&self, index: u64) -> Option<&QueueItem> {
+        self.items.get(&index).map(|(item, _)| item)
+    }
+
+    /// Items from index `from` on that stand in L1 blocks up to `l1_number`.
+    pub(super) fn items(&self, from: u64, l1_number: u64) -> impl Iterator<Item = &QueueItem> {
+        self.items.range(from..).map(|(_, (item, _))| item).take_while(move |item| item.l1_number <= l1_number)
+    }
+
+    /// The rolling hash of the first `count` items, if it is kept.
+    pub(super) fn hash_at(&self, count: u64) -> Option<B256> {
+        if count == self.base.0 {
+            return Some(self.base.1);
+        }
+        self.items.get(&count.checked_sub(1)?).map(|(_, hash)| *hash)
+    }
+
+    /// The clock now.
+    pub(super) fn clock(&self) -> CloseState {
+        self.clocks.last().map_or(CloseState { end_time: u64::MAX, close_time: u64::MAX, frozen: false }, |(_, c)| *c)
+    }
+}

@@ -1,0 +1,232 @@
+//! What everybody else holds of a sequencer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes};
+use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
+use mayfly_proto::SignedReceipt;
+use mayfly_rollup::RollupInfo;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::{broadcast, watch};
+
+use crate::error::{SequencerError, SubmitError, WaitError};
+use crate::executor::{Mailbox, Message};
+use crate::intake::Intake;
+use crate::origin::Origin;
+use crate::poster::PosterStatus;
+use crate::receipts::Receipts;
+use crate::sequencer::Tasks;
+use crate::shared::Shared;
+use crate::view::{Head, LostTransaction, PauseReason, Stage};
+use crate::waiters::Included;
+
+/// How a sequencer is doing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Where the rollup stands.
+    pub stage: Stage,
+    /// Whether L1 was read up to its head.
+    pub synced: bool,
+    /// Newest executed block.
+    pub latest: Head,
+    /// Newest durable block's number: up to here answers were given.
+    pub durable: u64,
+    /// Newest block in a batch on L1.
+    pub posted: Head,
+    /// Newest block in a batch that L1 calls safe.
+    pub safe: Head,
+    /// Newest block in a batch that is final on L1.
+    pub finalized: Head,
+    /// L1's head as followed.
+    pub l1_head: u64,
+    /// Its timestamp.
+    pub l1_time: u64,
+    /// Batches on L1.
+    pub batches: u64,
+    /// Blocks in no batch on L1.
+    pub unposted_blocks: usize,
+    /// Age of the oldest of them.
+    pub unposted_seconds: u64,
+    /// How posting goes.
+    pub poster: PosterStatus,
+    /// Why no blocks are built, if so.
+    pub pause: Option<PauseReason>,
+    /// The same in words.
+    pub pause_reason: Option<String>,
+    /// Transactions waiting for a block.
+    pub pool_transactions: usize,
+    /// Their encoded size.
+    pub pool_bytes: usize,
+    /// Calls waiting for a receipt.
+    pub waiters: usize,
+    /// When deposits end.
+    pub end_time: u64,
+    /// When the rollup closes.
+    pub close_time: u64,
+    /// Transactions taken back and not yet on the chain again.
+    pub rescued: usize,
+    /// Answered transactions that could not be put back since the start.
+    pub lost_count: u64,
+    /// The newest of them.
+    pub lost: Vec<LostTransaction>,
+    /// What ended the sequencer, if something did.
+    pub failure: Option<String>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) info: Arc<RollupInfo>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) intake: Intake,
+    pub(crate) receipts: Receipts,
+    pub(crate) poster: Arc<Mutex<PosterStatus>>,
+    pub(crate) tasks: Arc<Tasks>,
+}
+
+impl Drop for Inner {
+    /// The last handle is gone: nobody can ask for anything any more.
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+/// A running sequencer. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct SequencerHandle(pub(crate) Arc<Inner>);
+
+impl std::fmt::Debug for SequencerHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SequencerHandle").field("rollup", &self.0.info.rollup).finish_non_exhaustive()
+    }
+}
+
+impl SequencerHandle {
+    /// Hands raw EIP-2718 transactions over; one result for each, in order. `Ok` means that it waits for a block.
+    pub async fn submit(&self, raws: Vec<Bytes>, origin: Origin) -> Vec<Result<B256, SubmitError>> {
+        if let Err(error) = self.0.shared.gate.check() {
+            self.0.shared.metrics.refused.inc_by(raws.len() as u64);
+            return vec![Err(error); raws.len()];
+        }
+        let results = self.0.intake.submit(raws, origin).await;
+        self.0.shared.metrics.refused.inc_by(results.iter().filter(|r| r.is_err()).count() as u64);
+        results
+    }
+
+    /// One raw transaction.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn submit_one(&self, raw: Bytes, origin: Origin) -> Result<B256, SubmitError> {
+        self.submit(vec![raw], origin).await.pop().unwrap_or(Err(SubmitError::Internal))
+    }
+
+    /// Waits until a transaction is in a durable block.
+    ///
+    /// # Errors
+    /// [`WaitError::Timeout`], [`WaitError::Dropped`] with what the pool or executor said, or too many calls wait.
+    pub async fn wait_receipt(&self, hash: B256, timeout: Duration) -> Result<Included, WaitError> {
+        self.0.shared.waiters.wait(hash, timeout, || self.find(hash)).await
+    }
+
+    /// A transaction in a durable block, if it is in one now.
+    pub fn find(&self, hash: B256) -> Option<Included> {
+        let (number, index) = self.0.shared.reader.tx_location(&hash).ok()??;
+        let block = self.0.shared.reader.block_by_number(number).ok()??;
+        Some(Included { block, index })
+    }
+
+    /// The receipt of an included transaction, signed by the rollup's receipt key; none if it is not included.
+    ///
+    /// # Errors
+    /// If the chain or L1 cannot be read.
+    pub async fn signed_receipt(&self, hash: B256) -> Result<Option<SignedReceipt>, SequencerError> {
+        self.0.receipts.signed(&self.0.shared, hash).await
+    }
+
+    /// What waits, of one sender or of all, and whether each could run without others first. Bounded.
+    ///
+    /// # Errors
+    /// [`SequencerError::Stopped`].
+    pub async fn pool_content(&self, sender: Option<Address>) -> Result<Vec<(Arc<RecoveredTx>, bool)>, SequencerError> {
+        self.0.mailbox.ask(|answer| Message::Content(sender, answer)).await
+    }
+
+    /// The nonce that a sender's next transaction should have, counting what waits.
+    ///
+    /// # Errors
+    /// [`SequencerError::Stopped`].
+    pub async fn pending_nonce(&self, sender: Address) -> Result<u64, SequencerError> {
+        self.0.mailbox.ask(|answer| Message::PendingNonce(sender, answer)).await
+    }
+
+    /// Every block from now on, once it is durable. A subscriber that lags more than 1,024 blocks misses some.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
+        self.0.shared.heads.subscribe()
+    }
+
+    /// The newest blocks that stand on safe and final L1 blocks.
+    pub fn safe_and_finalized(&self) -> (Head, Head) {
+        let view = self.0.shared.view.borrow();
+        (view.safe, view.finalized)
+    }
+
+    /// Rings when anything in the status changed.
+    pub fn changes(&self) -> watch::Receiver<impl Sized + use<>> {
+        self.0.shared.view.subscribe()
+    }
+
+    /// How things are.
+    pub fn status(&self) -> Status {
+        let view = self.0.shared.view.borrow().clone();
+        let (unposted_blocks, oldest) = {
+            let unposted = self.0.shared.unposted.lock();
+            (unposted.len(), unposted.oldest())
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Status {
+            stage: view.post.stage,
+            synced: view.post.synced,
+            latest: view.latest,
+            durable: self.0.shared.durable.load(Ordering::Acquire),
+            posted: view.post.posted,
+            safe: view.safe,
+            finalized: view.finalized,
+            l1_head: view.post.l1_number,
+            l1_time: view.post.l1_time,
+            batches: view.post.seq.saturating_sub(1),
+            unposted_blocks,
+            unposted_seconds: oldest.map_or(0, |oldest| now.max(view.post.l1_time).saturating_sub(oldest)),
+            poster: self.0.poster.lock().clone(),
+            pause_reason: view.pause.as_ref().map(ToString::to_string),
+            pause: view.pause,
+            pool_transactions: view.pool_transactions,
+            pool_bytes: view.pool_bytes,
+            waiters: self.0.shared.waiters.len(),
+            end_time: view.end_time,
+            close_time: view.post.close_time,
+            rescued: view.rescued,
+            lost_count: view.lost_count,
+            lost: view.lost.to_vec(),
+            failure: self.0.shared.failure(),
+        }
+    }
+
+    /// The durable chain.
+    pub fn reader(&self) -> &ChainReader {
+        &self.0.shared.reader
+    }
+
+    /// The rollup.
+    pub fn info(&self) -> &Arc<RollupInfo> {
+        &self.0.info
+    }
+
+    /// Stops: nothing more is taken, what was sealed becomes durable and is answered, all tasks end.
+    pub async fn shutdown(&self) {
+        self.0.shared.gate.close();
+        self.0.tasks.stop(&self.0.mailbox).await;
+    }
+}

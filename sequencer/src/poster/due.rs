@@ -1,0 +1,79 @@
+//! When a batch leaves.
+
+use crate::config::SequencerSettings;
+use crate::view::{PostView, Stage};
+
+/// Why a batch should leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// There is enough for one.
+    Size,
+    /// The oldest block waited long enough.
+    Age,
+    /// A queue item would become overdue.
+    Overdue,
+    /// The end is near.
+    End,
+}
+
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Durable blocks.
+    pub(super) blocks: usize,
+    /// Estimated payload size.
+    pub(super) size_bytes: usize,
+    /// Timestamp of the oldest.
+    pub(super) oldest: u64,
+}
+
+/// Whether to post, and why. `now` is Unix time, or L1's where that is ahead.
+pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSettings, now: u64) -> Option<Due> {
+    let may_post = view.synced && !matches!(view.stage, Stage::Frozen | Stage::Closing | Stage::Closed);
+    if waiting.blocks == 0 || !may_post || now >= view.close_time {
+        return None;
+    }
+    if waiting.size_bytes >= settings.target_batch_bytes {
+        return Some(Due::Size);
+    }
+    if now.saturating_sub(waiting.oldest) >= settings.max_unposted_seconds {
+        return Some(Due::Age);
+    }
+    if view.overdue_at.is_some_and(|at| now + settings.overdue_margin_seconds >= at) {
+        return Some(Due::Overdue);
+    }
+    (now + settings.post_margin_seconds >= view.close_time).then_some(Due::End)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Waiting = Waiting { blocks: 1, size_bytes: 100, oldest: 1_000 };
+
+    fn view() -> PostView {
+        PostView { close_time: 10_000, stage: Stage::Active, synced: true, ..Default::default() }
+    }
+
+    fn at(waiting: Waiting, view: &PostView, now: u64) -> Option<Due> {
+        due(waiting, view, &SequencerSettings::default(), now)
+    }
+
+    #[test]
+    fn posts_for_size_age_queue_and_end_and_otherwise_waits() {
+        assert_eq!(at(QUIET, &view(), 1_001), None);
+        assert_eq!(at(Waiting { size_bytes: 120_000, ..QUIET }, &view(), 1_001), Some(Due::Size));
+        assert_eq!(at(QUIET, &view(), 1_024), Some(Due::Age));
+        let soon = PostView { overdue_at: Some(1_121), ..view() };
+        assert_eq!(at(QUIET, &soon, 1_001), Some(Due::Overdue));
+        assert_eq!(at(Waiting { oldest: 9_940, ..QUIET }, &view(), 9_940), Some(Due::End));
+    }
+
+    #[test]
+    fn never_posts_nothing_or_after_the_end() {
+        assert_eq!(at(Waiting { blocks: 0, ..QUIET }, &view(), 9_000), None);
+        assert_eq!(at(QUIET, &view(), 10_000), None);
+        assert_eq!(at(QUIET, &PostView { stage: Stage::Frozen, ..view() }, 5_000), None);
+        assert_eq!(at(QUIET, &PostView { synced: false, ..view() }, 5_000), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! Putting a sequencer together, and the order in which it stops.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mayfly_evm::Chain;
+use mayfly_l1::{BeaconClient, FeeCaps, Key, L1Client, Sender};
+use mayfly_ledger::Ledger;
+use mayfly_rollup::RollupInfo;
+use mayfly_rollup::derive::{Derivation, L2Ref};
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Admission;
+use crate::config::SequencerSettings;
+use crate::error::SequencerError;
+use crate::executor::{Executor, ExecutorParts, Mailbox, Message, Stands};
+use crate::handle::{Inner, SequencerHandle};
+use crate::intake::{Intake, IntakeParts, Rules};
+use crate::metrics::Metrics;
+use crate::mirror::{Mirror, Recorder, start_of};
+use crate::poster::{Poster, PosterParts};
+use crate::receipts::Receipts;
+use crate::shared::Shared;
+use crate::terms::Terms;
+
+/// Things that may wait for the ledger; beyond it following L1 waits, too.
+const MAX_UNRECORDED: usize = 4_096;
+const GWEI: u128 = 1_000_000_000;
+
+/// The keys that a rollup's config names.
+#[derive(Debug, Clone)]
+pub struct SequencerKeys {
+    /// Posts batches: `config.sequencer`.
+    pub poster: Key,
+    /// Signs receipts: `config.receiptSigner`.
+    pub receipts: Key,
+}
+
+/// Everything a sequencer is made of.
+pub struct SequencerConfig {
+    /// The rollup.
+    pub info: Arc<RollupInfo>,
+    /// What the operator set.
+    pub settings: SequencerSettings,
+    /// The chain, whose one writer the sequencer becomes.
+    pub chain: Chain,
+    /// Where small files beside the chain go; none for a chain in memory.
+    pub data_dir: Option<PathBuf>,
+    /// L1.
+    pub l1: L1Client,
+    /// Its blobs.
+    pub beacon: BeaconClient,
+    /// The keys.
+    pub keys: SequencerKeys,
+    /// The outbox, and the record of what L1 said. The rollup must be in it.
+    pub ledger: Ledger,
+    /// Where metrics are registered.
+    pub registry: prometheus::Registry,
+    /// Cancelled, it stops the sequencer.
+    pub cancel: CancellationToken,
+}
+
+/// Starts sequencers.
+#[derive(Debug)]
+pub struct Sequencer;
+
+impl Sequencer {
+    /// Starts one. It takes transactions once L1 was read up to its head.
+    ///
+    /// # Errors
+    /// Settings, keys or a chain that do not fit the rollup; L1 or files that cannot be read.
+    pub async fn spawn(config: SequencerConfig) -> Result<SequencerHandle, SequencerError> {
+        let SequencerConfig { info, settings, chain, data_dir, l1, beacon, keys, ledger, registry, cancel } = config;
+        let terms = Terms::from(info.as_ref());
+        settings.validate(terms.l1_chain_id)?;
+        check_keys(&info, &keys)?;
+        l1.check_chain_id(terms.l1_chain_id).await.map_err(l1_error)?;
+        if let Some(dir) = &data_dir {
+            std::fs::create_dir_all(dir)?;
+        }
+        let admission = Admission::new(&settings.admission, Instant::now());
+        let metrics = Metrics::new(&registry, &info.rollup.to_string())?;
+        let reader = chain.reader();
+        let genesis = genesis_ref(&reader)?;
+        let start_checkpoint = *Derivation::new(Arc::clone(&info), genesis).checkpoint();
+        let mut stands = Stands::open(data_dir.as_deref(), start_checkpoint)?;
+        let holds = |at: &L2Ref| {
+            let block = reader.block_by_number(at.number).map_err(|e| SequencerError::Chain(e.to_string()))?;
+            Ok(block.is_some_and(|b| b.hash == at.hash))
+        };
+        let start = start_of(&l1, &info, &mut stands, holds, start_checkpoint).await?;
+        let shared = Arc::new(Shared::new(reader, admission.clone(), metrics));
+        let mailbox = Mailbox::new();
+        // Weak, or chain and listener would keep each other, and the store, open for ever.
+        let told = Arc::downgrade(&shared);
+        chain.on_durable(Box::new(move |block| {
+            if let Some(told) = told.upgrade() {
+                told.on_durable(block);
+            }
+        }));
+        let (recorder, recorded) = mpsc::channel(MAX_UNRECORDED);
+        let (notes_in, notes) = mpsc::channel(MAX_UNRECORDED);
+        let sender = Sender::connect(l1.clone(), keys.poster.clone(), fee_caps(&settings)).await.map_err(l1_error)?;
+        let rules = Rules { chain_id: terms.chain_id, block_gas_limit: terms.block_gas_limit };
+        let inbox = Arc::clone(&mailbox);
+        let threads = if settings.recovery_threads == 0 { cores() } else { settings.recovery_threads };
+        let deliver = move |checked| inbox.push(Message::Submitted(checked));
+        let intake = Intake::start(IntakeParts { rules, admission, threads, deliver })?;
+        let executor = Executor::spawn(ExecutorParts {
+            info: Arc::clone(&info),
+            settings: settings.clone(),
+            chain,
+            stands,
+            data_dir,
+            mailbox: Arc::clone(&mailbox),
+            shared: Arc::clone(&shared),
+            notes: notes_in,
+        })?;
+        let status = Arc::new(Mutex::default());
+        let stop = cancel.child_token();
+        let mut tasks = JoinSet::new();
+        let mirror = Mirror {
+            info: Arc::clone(&info),
+            client: l1.clone(),
+            beacon,
+            start,
+            poll: settings.l1_poll(),
+            mailbox: Arc::clone(&mailbox),
+            recorder,
+        };
+        tasks.spawn(mirror.run(stop.clone()));
+        tasks.spawn(Recorder::new(ledger.clone(), l1.clone(), terms).run(recorded, notes, stop.clone()));
+        let poster = Poster::new(PosterParts {
+            terms,
+            settings,
+            ledger,
+            sender,
+            shared: Arc::clone(&shared),
+            mailbox: Arc::clone(&mailbox),
+            status: Arc::clone(&status),
+        });
+        tasks.spawn(poster.run(stop.clone()));
+        let receipts = Receipts::new(&keys.receipts, info.rollup, terms.chain_id, l1)?;
+        let tasks =
+            Tasks { stop: stop.clone(), set: AsyncMutex::new(tasks), executor: AsyncMutex::new(Some(executor)) };
+        let tasks = Arc::new(tasks);
+        let (watched, inbox) = (Arc::clone(&tasks), Arc::clone(&mailbox));
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            watched.stop(&inbox).await;
+        });
+        Ok(SequencerHandle(Arc::new(Inner { info, shared, mailbox, intake, receipts, poster: status, tasks })))
+    }
+}
+
+/// The tasks and the thread of a sequencer.
+pub(crate) struct Tasks {
+    stop: CancellationToken,
+    set: AsyncMutex<JoinSet<()>>,
+    executor: AsyncMutex<Option<std::thread::JoinHandle<Result<(), SequencerError>>>>,
+}
+
+impl Tasks {
+    /// Asks everything to stop, without waiting.
+    pub(crate) fn cancel(&self) {
+        self.stop.cancel();
+    }
+
+    /// First the tasks that talk to L1, then the executor, which makes everything durable; waits for all.
+    pub(crate) async fn stop(&self, mailbox: &Mailbox) {
+        self.stop.cancel();
+        let mut set = self.set.lock().await;
+        while set.join_next().await.is_some() {}
+        mailbox.push(Message::Stop);
+        if let Some(thread) = self.executor.lock().await.take() {
+            match tokio::task::spawn_blocking(move || thread.join()).await {
+                Ok(Ok(Ok(()))) => tracing::info!("sequencer stopped"),
+                Ok(Ok(Err(error))) => tracing::error!(%error, "sequencer stopped"),
+                _ => tracing::error!("the executor thread died"),
+            }
+        }
+    }
+}
+
+fn check_keys(info: &RollupInfo, keys: &SequencerKeys) -> Result<(), SequencerError> {
+    let named = [
+        ("poster", keys.poster.address(), info.config.sequencer),
+        ("receipt", keys.receipts.address(), info.config.receiptSigner),
+    ];
+    match named.into_iter().find(|(_, have, want)| have != want) {
+        Some((what, have, want)) => {
+            Err(SequencerError::Config(format!("the {what} key is of {have}, the rollup names {want}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn genesis_ref(reader: &mayfly_evm::ChainReader) -> Result<L2Ref, SequencerError> {
+    let block = reader.block_by_number(0).map_err(|e| SequencerError::Chain(e.to_string()))?;
+    let block = block.ok_or_else(|| SequencerError::Chain("block 0 is missing".to_owned()))?;
+    Ok(L2Ref { number: 0, hash: block.hash })
+}
+
+fn fee_caps(settings: &SequencerSettings) -> FeeCaps {
+    FeeCaps {
+        max_fee_per_gas: u128::from(settings.max_fee_gwei) * GWEI,
+        max_fee_per_blob_gas: u128::from(settings.max_blob_fee_gwei) * GWEI,
+        ..FeeCaps::default()
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn l1_error(error: mayfly_l1::L1Error) -> SequencerError {
+    SequencerError::L1(error.to_string())
+}

@@ -1,0 +1,121 @@
+//! What executor, tasks and handles share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use alloy_primitives::B256;
+use mayfly_evm::{ChainReader, SealedBlock};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::admission::Admission;
+use crate::error::{SequencerError, SubmitError};
+use crate::metrics::Metrics;
+use crate::unposted::Unposted;
+use crate::view::ChainView;
+use crate::waiters::Waiters;
+
+/// Blocks a slow subscriber may lag behind before it misses some.
+const HEADS: usize = 1_024;
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) reader: ChainReader,
+    pub(crate) waiters: Waiters,
+    pub(crate) gate: Gate,
+    pub(crate) unposted: Mutex<Unposted>,
+    pub(crate) view: watch::Sender<ChainView>,
+    pub(crate) heads: broadcast::Sender<Arc<SealedBlock>>,
+    pub(crate) metrics: Metrics,
+    /// The newest durable block.
+    pub(crate) durable: AtomicU64,
+    /// Rings when a block became durable.
+    pub(crate) durable_rang: Notify,
+    /// Hashes of the L1 blocks that blocks name as their origin, newest kept.
+    pub(crate) origins: Mutex<std::collections::BTreeMap<u64, B256>>,
+    admission: Admission,
+    percent: AtomicU8,
+    failure: Mutex<Option<String>>,
+}
+
+/// Origins remembered; older ones are asked of L1 again.
+pub(crate) const MAX_ORIGINS: usize = 65_536;
+
+impl Shared {
+    pub(crate) fn new(reader: ChainReader, admission: Admission, metrics: Metrics) -> Self {
+        let durable = AtomicU64::new(reader.head().header.number);
+        Self {
+            reader,
+            waiters: Waiters::default(),
+            gate: Gate::default(),
+            unposted: Mutex::default(),
+            view: watch::Sender::new(ChainView::default()),
+            heads: broadcast::Sender::new(HEADS),
+            metrics,
+            durable,
+            durable_rang: Notify::new(),
+            origins: Mutex::default(),
+            admission,
+            percent: AtomicU8::new(100),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// A block is on disk: its answers go out.
+    pub(crate) fn on_durable(&self, block: &Arc<SealedBlock>) {
+        self.durable.store(block.header.number, Ordering::Release);
+        self.waiters.included(block);
+        let _ = self.heads.send(Arc::clone(block));
+        self.durable_rang.notify_waiters();
+        crate::fail::fail_point("after-answer");
+    }
+
+    /// Gives out only so many percent of the free budget.
+    pub(crate) fn throttle(&self, percent: u8) {
+        if self.percent.swap(percent, Ordering::Relaxed) != percent {
+            tracing::warn!(percent, "the free budget changes");
+            self.admission.throttle(percent);
+        }
+    }
+
+    /// The executor is gone.
+    pub(crate) fn failed(&self, error: &SequencerError) {
+        *self.failure.lock() = Some(error.to_string());
+        self.gate.close();
+    }
+
+    /// What ended the executor, if something did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+
+    /// Remembers the hash of an L1 block.
+    pub(crate) fn note_origin(&self, number: u64, hash: B256) {
+        let mut origins = self.origins.lock();
+        origins.insert(number, hash);
+        while origins.len() > MAX_ORIGINS {
+            origins.pop_first();
+        }
+    }
+}
+
+/// Whether submissions are taken at the moment, and why not.
+#[derive(Default)]
+pub(crate) struct Gate(RwLock<Option<SubmitError>>);
+
+impl Gate {
+    /// The error to answer with while the gate is shut.
+    pub(crate) fn check(&self) -> Result<(), SubmitError> {
+        self.0.read().clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn set(&self, why: Option<SubmitError>) {
+        if *self.0.read() != why {
+            *self.0.write() = why;
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.set(Some(SubmitError::Closed));
+    }
+}

@@ -1,0 +1,79 @@
+//! Blocks on their way to L1 and back.
+
+use alloy_primitives::{Address, Bytes};
+use mayfly_l1::Key;
+use mayfly_ledger::{BatchState, Stage};
+use mayfly_sequencer::{Origin, SequencerHandle};
+
+use super::env::{Env, PATIENCE, User, settings, until};
+
+async fn pay(sequencer: &SequencerHandle, users: &mut [User]) {
+    let raws: Vec<Bytes> = users.iter_mut().map(|user| user.pay(Address::repeat_byte(1), 0)).collect();
+    for result in sequencer.submit(raws, Origin::Local).await {
+        sequencer.wait_receipt(result.unwrap(), PATIENCE).await.unwrap();
+    }
+}
+
+async fn round_trip(da: u8) {
+    let env = Env::with(|config| config.daMode = da).await;
+    let sequencer = env.sequencer(settings()).await;
+    let mut users: Vec<User> = (0..20).map(|_| User::new(Key::random(), &env.info)).collect();
+    for _ in 0..3 {
+        pay(&sequencer, &mut users).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    }
+    until("all on l1", || async { sequencer.status().unposted_blocks == 0 }).await;
+    assert!(env.batch_count().await >= 2);
+    let (derived, invalid, _) = env.derive_whole().await;
+    assert_eq!(invalid, Vec::<String>::new());
+    let head = sequencer.reader().head();
+    assert_eq!((derived.len() as u64 - 1, derived.last()), (head.header.number, Some(&head.hash)));
+    until("recorded", || async {
+        let batches = env.ledger.batches(env.info.rollup, 1).await.unwrap();
+        batches.len() as u64 == env.batch_count().await && batches.iter().all(|b| b.state != BatchState::Built)
+    })
+    .await;
+    let batches = env.ledger.batches(env.info.rollup, 1).await.unwrap();
+    assert_eq!(batches.last().unwrap().content.unwrap().last_block, head.header.number);
+    if da != 0 {
+        assert!(batches.iter().all(|b| b.fields.codec == da));
+    }
+    assert_eq!(env.ledger.stage(env.info.rollup).await.unwrap(), Some(Stage::Active));
+    let status = sequencer.status();
+    assert_eq!((status.lost_count, status.failure), (0, None));
+    assert!(status.poster.balance_wei > 0);
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_are_derived_to_the_same_blocks() {
+    round_trip(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calldata_is_derived_to_the_same_blocks() {
+    round_trip(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_where_it_was() {
+    let env = Env::start().await;
+    let mut users: Vec<User> = (0..5).map(|_| User::new(Key::random(), &env.info)).collect();
+    let sequencer = env.sequencer(settings()).await;
+    pay(&sequencer, &mut users).await;
+    until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
+    pay(&sequencer, &mut users).await;
+    let before = sequencer.reader().head();
+    sequencer.shutdown().await;
+    drop(sequencer);
+
+    let sequencer = env.sequencer(settings()).await;
+    assert_eq!(sequencer.reader().head().hash, before.hash, "nothing is built or lost by a restart");
+    pay(&sequencer, &mut users).await;
+    until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
+    let derived = env.derive().await;
+    assert_eq!(derived.get(before.header.number as usize), Some(&before.hash));
+    assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
+    assert_eq!(sequencer.status().lost_count, 0);
+    sequencer.shutdown().await;
+}

@@ -1,0 +1,10 @@
+//! The sequencer against a real L1 and a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod answers;
+mod batches;
+
+
+mod env;
+mod queue;
+mod rebase;
