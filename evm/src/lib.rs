@@ -21,6 +21,7 @@ mod log;
 mod reader;
 mod receipt;
 mod receipt_tree;
+mod recovery;
 mod spec;
 mod state;
 mod store;
@@ -38,10 +39,12 @@ pub use fold::{
 pub use genesis::{Genesis, GenesisAccount};
 pub use reader::{
     AccessListResult, AccountOverride, AccountProof, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
-    ChainReader, LogEntry, LogFilter, MAX_CALL_GAS, MAX_LOG_RANGE_BLOCKS, MAX_OVERRIDES, MAX_PROOF_SLOTS, StateView,
+    ChainReader, LogEntry, LogFilter, MAX_CALL_GAS, MAX_LOG_RANGE_BLOCKS, MAX_OVERRIDES, MAX_PROOF_SLOTS,
+    MAX_VIEW_BLOCKS, StateView,
 };
 pub use receipt::{DEPOSIT_RECEIPT_VERSION, Receipt, logs_hash, receipts_root};
 pub use receipt_tree::{RECEIPT_TREE_DEPTH, ReceiptTree, receipt_leaf};
+pub use recovery::recover_all;
 pub use spec::{
     Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS, HeaderRules,
     PROTOCOL_VERSIONS, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,

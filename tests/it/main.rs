@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod recount;
+mod settlement;
+mod wallets;

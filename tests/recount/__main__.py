@@ -1,6 +1,6 @@
 """An independent recount of a rollup over JSON-RPC: who gets what when it settles.
 
-  python3 tests/recount --rpc URL --rollup ADDRESS [--l1 URL] [--block N] [--roots]
+  python3 tests/recount --rpc URL --rollup ADDRESS [--l1 URL | --genesis FILE] [--block N] [--roots]
 
 Needs Python 3.9 and nothing else. Follows docs/protocol/settlement.md and shares no code with the node.
 Prints one JSON document: the leaves in order, their root, what contracts hold, and native currency found and expected.
@@ -50,11 +50,15 @@ def main():
     parser.add_argument("--rpc", required=True, help="the rollup's JSON-RPC URL")
     parser.add_argument("--rollup", required=True, help="its address on L1")
     parser.add_argument("--l1", help="L1's JSON-RPC URL, for the genesis allocations")
+    parser.add_argument("--genesis", help="the same as a file: [[address, wei], …]")
     parser.add_argument("--block", type=int, help="last block; default: the latest")
     parser.add_argument("--roots", action="store_true", help="also recompute receiptRoot and withdrawalRoot (slow)")
     args = parser.parse_args()
     rpc, rollup = Rpc(args.rpc), data(args.rollup)
     genesis = genesis_from_l1(args.l1, rollup) if args.l1 else []
+    if args.genesis:
+        with open(args.genesis, encoding="utf-8") as file:
+            genesis = [(data(address), int(wei)) for address, wei in json.load(file)]
     recount = Recount(rpc, rollup, genesis, args.block, args.roots)
     rows = recount.run()
     hashes, root = recount.tree(rows)
@@ -77,7 +81,7 @@ def main():
         result["withdrawalRoot"] = "0x" + recount.withdrawal_root(quantity(rpc.one("eth_chainId"))).hex()
     json.dump(result, sys.stdout, indent=1)
     print()
-    if args.l1 and recount.native_found != expected:
+    if (args.l1 or args.genesis) and recount.native_found != expected:
         print(f"native currency: found {recount.native_found} of {expected}", file=sys.stderr)
         return 1
     return 0

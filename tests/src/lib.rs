@@ -1,1 +1,10 @@
-//! mayfly-e2e
+//! What the whole-system tests share: wallets, random histories, a served chain.
+//!
+//! The tests themselves are in `it/`, one file a behaviour; `architecture.rs` checks the shape of the workspace;
+//! `clients/` holds the unmodified JavaScript clients, `recount/` an independent recount in Python.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
+
+pub mod history;
+pub mod puppet;
+pub mod serve;
+pub mod wallet;

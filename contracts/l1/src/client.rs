@@ -223,6 +223,20 @@ impl L1Client {
         C::abi_decode_returns(&output).map_err(|error| L1Error::Abi(format!("{}: {error}", C::SIGNATURE)))
     }
 
+    /// The same function with several arguments, answers in that order.
+    pub async fn calls<C: SolCall>(&self, to: Address, calls: &[C], at: BlockTag) -> Result<Vec<C::Return>, L1Error> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for part in calls.chunks(rpc::MAX_BATCH_CALLS) {
+            let params = |call: &C| json!([{"to": to, "input": Bytes::from(call.abi_encode())}, at.json()]);
+            let params: Vec<Value> = part.iter().map(params).collect();
+            for output in rpc::batch::<Bytes>(&self.endpoints, "eth_call", &params).await? {
+                let decoded = C::abi_decode_returns(&output);
+                answers.push(decoded.map_err(|error| L1Error::Abi(format!("{}: {error}", C::SIGNATURE)))?);
+            }
+        }
+        Ok(answers)
+    }
+
     /// A read-only call with raw data.
     pub async fn call_raw(&self, to: Address, data: Bytes, at: BlockTag) -> Result<CallResult, L1Error> {
         let params = json!([{"to": to, "input": data}, at.json()]);

@@ -9,9 +9,9 @@ use alloy_primitives::{B256, map::B256Map};
 use std::{collections::VecDeque, sync::Arc};
 
 /// Recent blocks kept in memory where older ones can be read from the log, at most.
-pub(crate) const WINDOW_BLOCKS: usize = 1_024;
+pub(crate) const WINDOW_BLOCKS: usize = 512;
 /// Bytes of recent blocks kept in memory where older ones can be read from the log, about.
-pub(crate) const WINDOW_BYTES: usize = 24 << 20;
+pub(crate) const WINDOW_BYTES: usize = 8 << 20;
 /// Recent blocks kept by a chain that lives in memory only; it forgets older ones.
 pub(crate) const MEMORY_BLOCKS: usize = 1 << 16;
 

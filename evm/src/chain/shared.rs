@@ -13,8 +13,8 @@ pub(crate) type OnDurable = Box<dyn Fn(&Arc<SealedBlock>) + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) spec: ChainSpec,
     pub(crate) durable: RwLock<Durable>,
-    /// Older blocks; none for a chain in memory.
-    pub(crate) history: Option<History>,
+    /// Older blocks; none for a chain in memory, and empty once the chain is closed.
+    history: Option<RwLock<Option<Arc<History>>>>,
     /// At the executed head; only touched while a block is sealed or proved.
     pub(crate) trie: Mutex<Tries>,
     progress: Mutex<Progress>,
@@ -41,7 +41,7 @@ impl Shared {
         let block = durable.head().clone();
         Self {
             spec,
-            history,
+            history: history.map(|history| RwLock::new(Some(Arc::new(history)))),
             progress: Mutex::new(Progress { durable: block.number(), ..Progress::default() }),
             durable: RwLock::new(durable),
             trie: Mutex::new(Tries { state, block }),
@@ -55,6 +55,30 @@ impl Shared {
         self.durable.read().head().clone()
     }
 
+    /// Where blocks are that left memory; `None` for a chain in memory.
+    pub(crate) fn history(&self) -> Result<Option<Arc<History>>, EvmError> {
+        let closed = || EvmError::LogStopped("the chain is closed".into());
+        self.history.as_ref().map(|history| history.read().clone().ok_or_else(closed)).transpose()
+    }
+
+    /// [`Self::history`] for a block that is not in memory.
+    pub(crate) fn old_blocks(&self, number: u64) -> Result<Arc<History>, EvmError> {
+        self.history()?.ok_or(EvmError::NoSuchBlock(number))
+    }
+
+    /// Whether older blocks can be read from disk.
+    pub(crate) const fn is_on_disk(&self) -> bool {
+        self.history.is_some()
+    }
+
+    /// Lets go of the store, so that the directory can be opened again while readers still hold what is in memory.
+    pub(crate) fn close(&self) {
+        if let Some(history) = &self.history {
+            *history.write() = None;
+        }
+        self.stop("the chain is closed".into());
+    }
+
     /// A durable block with its changes.
     pub(crate) fn recent(&self, number: u64) -> Result<Recent, EvmError> {
         let durable = self.durable.read();
@@ -65,7 +89,7 @@ impl Shared {
             return Ok(recent.clone());
         }
         drop(durable);
-        self.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.recent(number)
+        self.old_blocks(number)?.recent(number)
     }
 
     /// Hash of a durable block.
@@ -73,7 +97,7 @@ impl Shared {
         if let Some(recent) = self.durable.read().recent(number) {
             return Ok(recent.block.hash);
         }
-        self.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.hash(number)
+        self.old_blocks(number)?.hash(number)
     }
 
     /// Takes durable blocks above `number` off, newest first, and shows each to `gone`.

@@ -20,7 +20,7 @@ use std::{collections::VecDeque, path::Path, sync::Arc};
 
 /// A chain, held by the one who extends it. [`ChainReader`]s see it through [`Chain::reader`].
 pub struct Chain {
-    /// Dropped first: writes what is left. None for a chain in memory.
+    /// None for a chain in memory.
     log: Option<LogHandle>,
     shared: Arc<Shared>,
     head: Arc<SealedBlock>,
@@ -36,6 +36,14 @@ pub struct Chain {
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chain").field("head", &self.head.number()).field("hash", &self.head.hash).finish()
+    }
+}
+
+impl Drop for Chain {
+    /// Writes what is left and lets go of the directory. Readers keep what is in memory.
+    fn drop(&mut self) {
+        self.log = None;
+        self.shared.close();
     }
 }
 

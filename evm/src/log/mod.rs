@@ -22,7 +22,7 @@ mod writer;
 
 pub(crate) use codec::{Take, put_account, put_u256};
 pub(crate) use reader::LogReader;
-pub(crate) use record::{Record, peek_block, put_fold_key, take_fold_key};
+pub(crate) use record::{Record, peek_block, peek_changes, put_fold_key, take_fold_key};
 pub(crate) use scan::scan;
 pub(crate) use thread::{LogHandle, LogMessage, start};
 pub(crate) use writer::LogWriter;

@@ -1,7 +1,8 @@
 //! What a record says.
 //!
-//! A block's record leaves out what follows from the rest: transaction hashes, types, cumulative gas, blooms, hashes
-//! of logs. Old and new values stand side by side: the record replays the block and undoes it.
+//! A block's payload is: kind, index of the first transaction, number of transactions, header, changes, transactions
+//! with their senders, receipts. It leaves out what follows from the rest: transaction hashes, types, cumulative gas, blooms, hashes
+//! of logs. Old and new values stand side by side: the changes replay the block and undo it.
 
 use super::codec::{Take, put_account, put_bytes, put_count, put_u256};
 use crate::{
@@ -35,8 +36,8 @@ impl Record {
         let mut take = Take::new(payload);
         let record = match take.u8()? {
             BLOCK => {
-                let block = take_block(&mut take)?;
-                Self::Block(Box::new(block), Box::new(take_changes(&mut take)?))
+                let (block, changes) = take_block(&mut take)?;
+                Self::Block(Box::new(block), Box::new(changes))
             }
             REVERT => Self::Revert(take.u64()?),
             _ => return None,
@@ -53,6 +54,7 @@ pub(super) fn put_block_record(out: &mut Vec<u8>, block: &SealedBlock, changes: 
     put_count(out, block.transactions.len());
     put_count(out, block.header.length());
     block.header.encode(out);
+    put_changes(out, changes);
     for tx in &block.transactions {
         put_count(out, tx.tx.encoded_len());
         tx.tx.encode_into(out);
@@ -61,7 +63,6 @@ pub(super) fn put_block_record(out: &mut Vec<u8>, block: &SealedBlock, changes: 
     for receipt in &block.receipts {
         put_receipt(out, receipt);
     }
-    put_changes(out, changes);
 }
 
 /// Appends a revert's payload.
@@ -80,16 +81,26 @@ pub(crate) fn peek_block(payload: &[u8]) -> Option<(Header, u64, u32)> {
     Some((header, first_index, count))
 }
 
+/// A block's changes, without reading transactions and receipts.
+pub(crate) fn peek_changes(payload: &[u8]) -> Option<Changes> {
+    let mut take = Take::new(payload);
+    (take.u8()? == BLOCK).then_some(())?;
+    take.slice(12)?;
+    take.bytes()?;
+    take_changes(&mut take)
+}
+
 fn take_header(take: &mut Take<'_>) -> Option<Header> {
     let mut bytes = take.bytes()?;
     let header = Header::decode(&mut bytes).ok()?;
     bytes.is_empty().then_some(header)
 }
 
-fn take_block(take: &mut Take<'_>) -> Option<SealedBlock> {
+fn take_block(take: &mut Take<'_>) -> Option<(SealedBlock, Changes)> {
     let first_index = take.u64()?;
     let count = take.u32()?;
     let header = take_header(take)?;
+    let changes = take_changes(take)?;
     let mut transactions = Vec::new();
     for _ in 0..count {
         let tx = Transaction::decode_exact(take.bytes()?).ok()?;
@@ -102,7 +113,7 @@ fn take_block(take: &mut Take<'_>) -> Option<SealedBlock> {
         cumulative_gas_used = receipt.cumulative_gas_used;
         receipts.push(receipt);
     }
-    Some(SealedBlock { hash: header.hash_slow(), header, transactions, receipts, first_index })
+    Some((SealedBlock { hash: header.hash_slow(), header, transactions, receipts, first_index }, changes))
 }
 
 fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
@@ -245,4 +256,44 @@ pub(crate) fn take_fold_key(take: &mut Take<'_>) -> Option<FoldKey> {
         _ => return None,
     };
     Some(FoldKey { contract, kind, holder: take.address()?, id: take.u256()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::U256;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_what_was_not_written() {
+        let block = SealedBlock {
+            hash: Header::default().hash_slow(),
+            header: Header::default(),
+            transactions: vec![],
+            receipts: vec![],
+            first_index: 9,
+        };
+        let address = Address::repeat_byte(1);
+        let slot = SlotChange { address, slot: U256::from(1), old: U256::ZERO, new: U256::MAX };
+        let changes = Changes { slots: vec![slot], inconsistent: vec![address], ..Default::default() };
+        let mut payload = Vec::new();
+        put_block_record(&mut payload, &block, &changes);
+        assert_eq!(peek_changes(&payload), Some(changes.clone()));
+        assert_eq!(peek_block(&payload), Some((Header::default(), 9, 0)));
+        assert_eq!(Record::decode(&payload), Some(Record::Block(Box::new(block), Box::new(changes))));
+        for cut in 0..payload.len() {
+            assert_eq!(Record::decode(&payload[..cut]), None);
+        }
+        payload.push(0);
+        assert_eq!(Record::decode(&payload), None);
+        assert_eq!(Record::decode(&[3]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(kind in 0u8..4, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let payload = [&[kind][..], &bytes].concat();
+            let _ = (Record::decode(&payload), peek_block(&payload), peek_changes(&payload));
+        }
+    }
 }

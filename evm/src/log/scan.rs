@@ -78,3 +78,95 @@ fn was_durable(bytes: &[u8], offset: u64) -> bool {
 const MAX_CANDIDATES: usize = 1 << 16;
 
 const _: () = assert!(RECORD_HEADER_BYTES == 20, "the layout in the module's doc");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogWriter;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// A log with reverts to 1, 2, 3, …, in groups of these sizes.
+    fn log(segment_bytes: u64, groups: &[u64]) -> TempDir {
+        let dir = TempDir::new().unwrap();
+        let mut writer = LogWriter::create(dir.path()).unwrap().with_segment_bytes(segment_bytes);
+        let mut next = 1;
+        for group in groups {
+            for _ in 0..*group {
+                writer.revert(next);
+                next += 1;
+            }
+            writer.commit().unwrap();
+        }
+        dir
+    }
+
+    fn read(dir: &TempDir) -> Result<Vec<u64>, EvmError> {
+        let mut numbers = Vec::new();
+        let (segment, end) = scan(dir.path(), (1, SEGMENT_HEADER_BYTES), |_, record| {
+            let Record::Revert(number) = record else { panic!("{record:?}") };
+            numbers.push(number);
+            Ok(())
+        })?;
+        // Appending goes on where the scan ended.
+        let mut writer = LogWriter::open(dir.path(), segment, end)?;
+        writer.revert(u64::MAX);
+        writer.commit()?;
+        let mut again = Vec::new();
+        scan(dir.path(), (1, SEGMENT_HEADER_BYTES), |_, record| {
+            again.push(record);
+            Ok(())
+        })?;
+        assert_eq!(again.len(), numbers.len() + 1);
+        assert_eq!(again.last(), Some(&Record::Revert(u64::MAX)));
+        Ok(numbers)
+    }
+
+    fn damage(dir: &TempDir, segment: u32, at: u64) {
+        let path = segment_path(dir.path(), segment);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at as usize] ^= 0x40;
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Bytes of a record that holds a revert.
+    const RECORD: u64 = RECORD_HEADER_BYTES as u64 + 9;
+
+    #[test]
+    fn reads_across_segments() {
+        let dir = log(100, &[1, 2, 3, 4, 1, 1, 1]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+        assert_eq!(read(&dir).unwrap(), (1..=13).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_group_torn_out_of_order_is_cut_at_its_first_hole() {
+        let dir = log(1 << 20, &[2, 3]);
+        damage(&dir, 1, SEGMENT_HEADER_BYTES + 2 * RECORD + 25);
+        assert_eq!(read(&dir).unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn damage_that_was_durable_is_an_error() {
+        for at in 0..2 * RECORD {
+            let dir = log(1 << 20, &[1, 1, 1]);
+            damage(&dir, 1, SEGMENT_HEADER_BYTES + at);
+            assert!(matches!(read(&dir), Err(EvmError::Corrupt { .. })), "{at}");
+        }
+        let dir = log(1, &[1, 1, 1]);
+        damage(&dir, 2, SEGMENT_HEADER_BYTES + 3);
+        assert!(matches!(read(&dir), Err(EvmError::Corrupt { .. })));
+        let dir = log(1 << 20, &[1]);
+        damage(&dir, 1, 7);
+        assert!(matches!(read(&dir), Err(EvmError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_segment_without_its_header_is_dropped() {
+        for header in [&b""[..], b"MFLOG"] {
+            let dir = log(1 << 20, &[1, 1]);
+            fs::write(segment_path(dir.path(), 2), header).unwrap();
+            assert_eq!(read(&dir).unwrap(), [1, 2]);
+        }
+    }
+}

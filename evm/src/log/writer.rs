@@ -22,6 +22,8 @@ pub(crate) struct LogWriter {
     durable: u64,
     /// Records not yet written.
     group: Vec<u8>,
+    /// A segment at least this long is followed by a new one.
+    segment_bytes: u64,
 }
 
 impl LogWriter {
@@ -29,7 +31,14 @@ impl LogWriter {
     pub(crate) fn create(dir: &Path) -> Result<Self, EvmError> {
         std::fs::create_dir_all(dir).map_err(EvmError::io(dir))?;
         let file = new_segment(dir, 1)?;
-        Ok(Self { dir: dir.to_path_buf(), segment: 1, file, durable: SEGMENT_HEADER_BYTES, group: Vec::new() })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            segment: 1,
+            file,
+            durable: SEGMENT_HEADER_BYTES,
+            group: Vec::new(),
+            segment_bytes: SEGMENT_BYTES,
+        })
     }
 
     /// Goes on at the end of what [`super::scan`] found good; anything after it is cut off.
@@ -39,7 +48,21 @@ impl LogWriter {
         file.set_len(end).map_err(EvmError::io(&path))?;
         file.seek(SeekFrom::Start(end)).map_err(EvmError::io(&path))?;
         file.sync_all().map_err(EvmError::io(&path))?;
-        Ok(Self { dir: dir.to_path_buf(), segment, file, durable: end, group: Vec::new() })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            segment,
+            file,
+            durable: end,
+            group: Vec::new(),
+            segment_bytes: SEGMENT_BYTES,
+        })
+    }
+
+    /// Shorter segments, for tests.
+    #[cfg(test)]
+    pub(crate) const fn with_segment_bytes(mut self, segment_bytes: u64) -> Self {
+        self.segment_bytes = segment_bytes;
+        self
     }
 
     /// Adds a block to the group.
@@ -60,7 +83,7 @@ impl LogWriter {
         self.durable += self.group.len() as u64;
         self.group.clear();
         self.group.shrink_to(1 << 20);
-        if self.durable >= SEGMENT_BYTES {
+        if self.durable >= self.segment_bytes {
             self.segment += 1;
             self.file = new_segment(&self.dir, self.segment)?;
             self.durable = SEGMENT_HEADER_BYTES;

@@ -55,7 +55,7 @@ impl ChainReader {
             return Ok(pass(&recent.block.header).then(|| recent.block.clone()));
         }
         drop(durable);
-        self.shared.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?.block_if(number, pass)
+        self.shared.old_blocks(number)?.block_if(number, pass)
     }
 
     /// A block of the chain; `None` for a hash that is not (or no longer) in it.
@@ -64,7 +64,7 @@ impl ChainReader {
     /// If it is stored but cannot be read.
     pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<SealedBlock>>, EvmError> {
         let recent = self.shared.durable.read().number_of(hash);
-        let number = match (recent, &self.shared.history) {
+        let number = match (recent, self.shared.history()?) {
             (None, Some(history)) => history.store.number_of(hash)?,
             _ => recent,
         };
@@ -86,7 +86,7 @@ impl ChainReader {
     /// If it is stored but cannot be read.
     pub fn tx_by_hash(&self, hash: &B256) -> Result<Option<(Arc<SealedBlock>, usize)>, EvmError> {
         let recent = self.shared.durable.read().location_of(hash);
-        let location = match (recent, &self.shared.history) {
+        let location = match (recent, self.shared.history()?) {
             (None, Some(history)) => history.store.location_of(hash)?,
             _ => recent,
         };
@@ -123,7 +123,7 @@ impl ChainReader {
 
     /// The first block that can be read: 0 but for a chain in memory that forgot it.
     pub fn first_block(&self) -> u64 {
-        if self.shared.history.is_some() { 0 } else { self.shared.durable.read().first() }
+        if self.shared.is_on_disk() { 0 } else { self.shared.durable.read().first() }
     }
 
     /// How many recent blocks are held in memory, for metrics.
@@ -137,8 +137,7 @@ impl ChainReader {
         if let Some(recent) = self.shared.durable.read().recent(number) {
             return Ok(recent.block.next_index());
         }
-        let history = self.shared.history.as_ref().ok_or(EvmError::NoSuchBlock(number))?;
-        let (_, first, count) = history.header(number)?;
+        let (_, first, count) = self.shared.old_blocks(number)?.header(number)?;
         Ok(first + u64::from(count))
     }
 

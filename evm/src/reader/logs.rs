@@ -92,7 +92,7 @@ impl ChainReader {
         let mut found = Vec::new();
         for number in filter.from..=last {
             let Some(block) = self.block_if(number, |header| filter.may_match(&header.logs_bloom))? else { continue };
-            found.extend(filter.pick(&block).take(filter.max_results + 1 - found.len()));
+            found.extend(filter.pick(&block).take(filter.max_results.saturating_add(1) - found.len()));
             if found.len() > filter.max_results {
                 return Err(EvmError::TooManyResults(filter.max_results));
             }

@@ -16,4 +16,4 @@ pub use call::{
 };
 pub use logs::{LogEntry, LogFilter, MAX_LOG_RANGE_BLOCKS};
 pub use proof::{AccountProof, MAX_PROOF_SLOTS};
-pub use view::StateView;
+pub use view::{MAX_VIEW_BLOCKS, StateView};

@@ -18,9 +18,9 @@ use revm::bytecode::Bytecode;
 use std::path::Path;
 
 /// Cached blocks of tables.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 /// Changes of a keyspace in memory before they are written out.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES: u64 = 2 << 20;
 /// Journals kept until their changes are written out; the least the store allows.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const WORKERS: usize = 1;

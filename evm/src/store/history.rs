@@ -4,7 +4,8 @@ use super::Store;
 use crate::{
     EvmError, SealedBlock,
     chain::Recent,
-    log::{LogReader, Position, Record, peek_block},
+    log::{LogReader, Position, Record, peek_block, peek_changes},
+    state::Changes,
 };
 use alloy_consensus::Header;
 use alloy_primitives::B256;
@@ -28,6 +29,12 @@ impl History {
             }
             _ => Err(self.log.corrupt(position)),
         }
+    }
+
+    /// A block's changes.
+    pub(crate) fn changes(&self, number: u64) -> Result<Changes, EvmError> {
+        let position = self.position(number)?;
+        peek_changes(&self.log.payload(position)?).ok_or_else(|| self.log.corrupt(position))
     }
 
     /// A block's header, first transaction index and number of transactions.

@@ -7,6 +7,7 @@ mod deposits;
 mod durability;
 mod execution;
 mod folds;
+mod purity;
 mod reading;
 mod refusals;
 mod reverting;

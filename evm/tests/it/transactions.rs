@@ -58,3 +58,32 @@ fn refuses_blob_unprotected_and_high_s() {
     let tx = Transaction::Signed(body.into_signed(low).into());
     assert_eq!(RecoveredTx::decode(&tx.encode_2718()).unwrap().sender, wallet.address);
 }
+
+#[test]
+fn many_senders_are_recovered_in_order() {
+    let txs: Vec<_> = (0..40u64).flat_map(|seed| Wallet::new(seed).one_of_each_type(5)).collect();
+    let recovered = mayfly_evm::recover_all(txs.iter().map(|tx| tx.tx.clone()).collect());
+    assert_eq!(recovered.into_iter().map(Result::unwrap).collect::<Vec<_>>(), txs);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(ty in 0u8..0x80, bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let _ = RecoveredTx::decode(&[&[ty][..], &bytes].concat());
+        let _ = RecoveredTx::decode(&bytes);
+    }
+
+    /// What decodes is canonical: flipping a bit gives an error or another transaction, never the same one.
+    #[test]
+    fn no_second_encoding_decodes_to_the_same(at in 0usize..200, bit in 0u8..8) {
+        for tx in Wallet::new(1).one_of_each_type(5) {
+            let mut bytes = tx.tx.encode_2718();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            if let Ok(other) = Transaction::decode_exact(&bytes) {
+                assert_ne!(other.tx_hash(), tx.hash());
+                assert_eq!(other.encode_2718(), bytes);
+            }
+        }
+    }
+}

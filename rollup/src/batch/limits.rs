@@ -8,8 +8,8 @@ pub const PAYLOAD_FORMAT: u8 = 1;
 pub const MAX_PAYLOAD_BYTES: usize = MAX_BLOBS * BLOB_CAPACITY_BYTES - LENGTH_PREFIX_BYTES;
 /// Largest column section before compression; the zstd window is never larger.
 pub const MAX_COLUMNS_BYTES: usize = 8 << 20;
-/// Blocks in one payload.
-pub const MAX_BLOCKS: usize = 1 << 16;
+/// Blocks in one payload; a chain in memory remembers more, so that an invalid payload can be taken back.
+pub const MAX_BLOCKS: usize = 1 << 15;
 /// Transactions in one payload.
 pub const MAX_TRANSACTIONS: usize = 1 << 16;
 /// Distinct transaction templates in one payload.

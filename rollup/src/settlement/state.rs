@@ -4,7 +4,7 @@ use super::leaf::{AssetKind, Leaf, merge};
 use super::slots::{Bridged, beneficiary, bridged, collection, registered, registered_count};
 use super::tree::MAX_LEAVES;
 use crate::error::SettlementError;
-use alloy_primitives::map::{AddressMap, AddressSet};
+use alloy_primitives::map::{HashMap, HashSet};
 use alloy_primitives::{Address, U256};
 use mayfly_contracts::predeploys::fixed_addresses;
 use mayfly_evm::{Chain, TokenKind};
@@ -68,11 +68,11 @@ struct Settling {
 
 struct Survey<'a> {
     chain: &'a Chain,
-    fixed: AddressSet,
-    collections: AddressMap<Settling>,
-    bridged: AddressMap<Option<Bridged>>,
+    fixed: HashSet<Address>,
+    collections: HashMap<Address, Settling>,
+    bridged: HashMap<Address, Option<Bridged>>,
     /// Recipient of a holder, and whether the holder has code.
-    recipients: AddressMap<(Address, bool)>,
+    recipients: HashMap<Address, (Address, bool)>,
     found: Vec<Leaf>,
     contract_held: Vec<ContractHeld>,
     left_out: BTreeMap<Address, LeftOut>,
@@ -83,9 +83,9 @@ impl<'a> Survey<'a> {
         let mut survey = Self {
             chain,
             fixed: fixed_addresses().into_iter().collect(),
-            collections: AddressMap::default(),
-            bridged: AddressMap::default(),
-            recipients: AddressMap::default(),
+            collections: HashMap::default(),
+            bridged: HashMap::default(),
+            recipients: HashMap::default(),
             found: Vec::new(),
             contract_held: Vec::new(),
             left_out: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Payloads: round trips, sizes, speed, and everything that must be refused.
 
-use super::workload::{any_blocks, blocks, erc20, mints, rng};
+use super::workload::{any_blocks, blocks, erc20, mints, mints_to_signer, rng};
 use alloy_consensus::{Signed, TxEip4844, TxEip4844Variant, TxEnvelope};
 use alloy_primitives::{B256, Signature, U256};
 use mayfly_rollup::BatchError;
@@ -45,18 +45,29 @@ fn mints_fit_their_size() {
     let size = bytes_per_tx(mints(10_000, 2));
     println!("mints {size:.2} B/tx");
     assert!(size <= 67.0, "{size}");
+    // A call that names its own signer cannot get that address from the signature, which signs it.
+    let named = bytes_per_tx(mints_to_signer(8_000, 2));
+    println!("mints to a named signer {named:.2} B/tx");
+    assert!(named <= 85.0, "{named}");
 }
 
 #[test]
 fn encoding_keeps_up() {
     let blocks = blocks(erc20(10_000, 1_000, 3), 25);
-    let started = Instant::now();
     let payload = encode(PARENT, &blocks).unwrap();
-    let encoded = started.elapsed();
-    let decoded = decode(&payload).unwrap();
-    let total = started.elapsed();
-    println!("encode {:?}, decode {:?} for 10,000 transactions", encoded, total - encoded);
-    assert_eq!(decoded.transaction_count(), 10_000);
+    let quickest = |work: &dyn Fn() -> usize| {
+        let run = || {
+            let started = Instant::now();
+            assert_eq!(work(), 10_000);
+            started.elapsed()
+        };
+        (0..10).map(|_| run()).min().unwrap()
+    };
+    let encoding = quickest(&|| encode(PARENT, &blocks).map(|_| 10_000).unwrap());
+    let decoding = quickest(&|| decode(&payload).unwrap().transaction_count());
+    println!("encode {encoding:?}, decode {decoding:?} for 10,000 transactions");
+    // 200,000 transactions a second; a quiet machine does eight times that, a busy one half.
+    assert!(encoding.as_millis() <= 100, "{encoding:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod codec;
 mod derivation;
 mod fuzz;
+mod l1_contracts;
 mod settlement;
 mod sim;
 #[path = "../../fuzz/targets.rs"]

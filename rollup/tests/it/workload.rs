@@ -72,6 +72,19 @@ pub(crate) fn mints(count: usize, seed: u64) -> Vec<TxEnvelope> {
     (0..count).map(|_| mint()).collect()
 }
 
+/// `mint(address)` from senders that appear once, each to itself.
+pub(crate) fn mints_to_signer(count: usize, seed: u64) -> Vec<TxEnvelope> {
+    let mut rng = rng(seed);
+    let named = |tx: TxEnvelope| {
+        let TxEnvelope::Eip1559(tx) = tx else { panic!("mints are of type 2") };
+        let (mut tx, signature, _) = tx.into_parts();
+        let signer = Address::from(rng.random::<[u8; 20]>());
+        tx.input = [&hex!("6a627842")[..], signer.into_word().as_slice()].concat().into();
+        Signed::new_unhashed(tx, signature).into()
+    };
+    mints(count, seed + 1).into_iter().map(named).collect()
+}
+
 /// Anything that a batch may carry.
 pub(crate) fn any_transaction(rng: &mut StdRng) -> TxEnvelope {
     let chain_id = if rng.random_ratio(1, 20) { rng.random_range(0..5) } else { CHAIN_ID };

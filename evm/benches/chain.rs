@@ -1,0 +1,262 @@
+//! ERC-20 transfers through the executor, the tries and the log.
+//!
+//! `cargo bench -p mayfly-evm --bench chain`; `-- cpu` instead prints microseconds of processor time, which a busy
+//! machine does not change much; `-- soak` runs 200,000 transfers on disk and prints resident memory and time.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use criterion::{BatchSize, Criterion, Throughput};
+use mayfly_evm::{BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount, RecoveredTx, Transaction, Trie};
+use std::{path::Path, sync::Arc, time::Instant};
+
+const CHAIN_ID: u64 = 7;
+const HOLDERS: u64 = 10_000;
+const PER_BLOCK: usize = 50;
+const OWNER: Address = Address::repeat_byte(0x0f);
+
+fn holder(n: u64) -> Address {
+    Address::from_word(keccak256(n.to_be_bytes()))
+}
+
+/// A transaction that nobody signed: the executor takes the sender as given.
+fn tx(sender: Address, nonce: u64, to: TxKind, input: Vec<u8>) -> Arc<RecoveredTx> {
+    let tx =
+        TxEip1559 { chain_id: CHAIN_ID, nonce, gas_limit: 3_000_000, to, input: input.into(), ..Default::default() };
+    let signature = Signature::new(U256::from(nonce + 1), U256::from_be_slice(sender.as_slice()), false);
+    Arc::new(RecoveredTx { tx: Transaction::Signed(tx.into_signed(signature).into()), sender })
+}
+
+fn transfer(token: Address, from: u64, nonce: u64, to: u64) -> Arc<RecoveredTx> {
+    let mut input = alloy_primitives::hex!("a9059cbb").to_vec();
+    input.extend_from_slice(holder(to).into_word().as_slice());
+    input.extend_from_slice(&U256::from(nonce % 90 + 1).to_be_bytes::<32>());
+    tx(holder(from), nonce, TxKind::Call(token), input)
+}
+
+fn artifact() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts/DemoToken.json");
+    let artifact: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    alloy_primitives::hex::decode(artifact["bytecode"].as_str().unwrap()).unwrap()
+}
+
+fn attributes(chain: &Chain) -> BlockAttributes {
+    BlockAttributes {
+        timestamp: chain.head().timestamp(),
+        prev_randao: B256::ZERO,
+        parent_beacon_block_root: B256::ZERO,
+        extra_data: Bytes::new(),
+        gas_limit: 1 << 30,
+        beneficiary: Address::repeat_byte(0xfe),
+    }
+}
+
+fn add(chain: &mut Chain, txs: &[Arc<RecoveredTx>]) {
+    let attributes = attributes(chain);
+    let mut block = chain.begin(attributes).unwrap();
+    for tx in txs {
+        assert!(block.execute(tx).unwrap().receipt.status);
+    }
+    block.seal().unwrap();
+}
+
+/// A token that 10,000 holders hold.
+fn chain(dir: Option<&Path>) -> (Chain, Address) {
+    let system = |address, code: &str| GenesisAccount {
+        address,
+        nonce: 1,
+        code: alloy_primitives::hex::decode(code).unwrap().into(),
+        ..Default::default()
+    };
+    let history = "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500";
+    let beacon = "3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff810690815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500";
+    let accounts = vec![system(mayfly_evm::HISTORY_ADDRESS, history), system(mayfly_evm::BEACON_ROOTS_ADDRESS, beacon)];
+    let genesis = Genesis { accounts, timestamp: 1, gas_limit: 1 << 30, ..Default::default() };
+    let mut chain = Chain::create(dir, ChainSpec::rollup(CHAIN_ID, 1).unwrap(), &genesis).unwrap();
+    let mut init = artifact();
+    for word in [64u64, 128, 1, 0, 1, 0] {
+        init.extend_from_slice(&U256::from(word).to_be_bytes::<32>());
+    }
+    add(&mut chain, &[tx(OWNER, 0, TxKind::Create, init)]);
+    let token = OWNER.create(0);
+    let mint = [&alloy_primitives::hex!("a0712d68")[..], &U256::from(1_000_000).to_be_bytes::<32>()].concat();
+    for holders in (0..HOLDERS).collect::<Vec<_>>().chunks(500) {
+        let mints = holders.iter().map(|n| tx(holder(*n), 0, TxKind::Call(token), mint.clone()));
+        add(&mut chain, &mints.collect::<Vec<_>>());
+    }
+    (chain, token)
+}
+
+/// Endless transfers, every holder in turn to some other.
+struct Transfers {
+    token: Address,
+    next: u64,
+}
+
+impl Transfers {
+    fn block(&mut self) -> Vec<Arc<RecoveredTx>> {
+        let mut txs = Vec::with_capacity(PER_BLOCK);
+        for _ in 0..PER_BLOCK {
+            let (from, nonce) = (self.next % HOLDERS, self.next / HOLDERS + 1);
+            txs.push(transfer(self.token, from, nonce, (from * 7_919 + nonce * 104_729 + 1) % HOLDERS));
+            self.next += 1;
+        }
+        txs.iter().for_each(|tx| assert!(!tx.hash().is_zero()));
+        txs
+    }
+}
+
+fn blocks(criterion: &mut Criterion) {
+    let (mut chain, token) = chain(None);
+    let mut transfers = Transfers { token, next: 0 };
+    let mut group = criterion.benchmark_group("erc20_transfers_50_a_block");
+    group.throughput(Throughput::Elements(PER_BLOCK as u64));
+    let block = transfers.block();
+    group.bench_function("execute_and_commit", |bench| {
+        bench.iter(|| {
+            let attributes = attributes(&chain);
+            let mut builder = chain.begin(attributes).unwrap();
+            for tx in &block {
+                assert!(builder.execute(tx).unwrap().receipt.status);
+            }
+            builder.abort();
+        });
+    });
+    transfers.next = 0;
+    group.bench_function("execute_and_seal", |bench| {
+        bench.iter_batched(|| transfers.block(), |block| add(&mut chain, &block), BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn tries(criterion: &mut Criterion) {
+    let mut trie = Trie::default();
+    for n in 0..100_000u64 {
+        trie.insert(keccak256(n.to_be_bytes()), U256::from(n + 1));
+    }
+    trie.root();
+    let mut group = criterion.benchmark_group("trie_100k_keys");
+    for changed in [100u64, 1_000] {
+        group.throughput(Throughput::Elements(changed));
+        let mut round = 0;
+        group.bench_function(format!("update_{changed}_and_root"), |bench| {
+            bench.iter(|| {
+                round += 1;
+                for n in 0..changed {
+                    let key = keccak256(((n * 7_919 + round * 31) % 100_000).to_be_bytes());
+                    trie.insert(key, U256::from(n + round));
+                }
+                trie.root()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Nanoseconds this thread has run.
+fn thread_ns() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Processor time of each part.
+fn cpu() {
+    let (mut chain, token) = chain(None);
+    let mut transfers = Transfers { token, next: 0 };
+    let (mut execute, mut seal, mut begin) = (0, 0, 0);
+    let rounds = 2_000;
+    for _ in 0..rounds {
+        let block = transfers.block();
+        let attributes = attributes(&chain);
+        let start = thread_ns();
+        let mut builder = chain.begin(attributes).unwrap();
+        let begun = thread_ns();
+        for tx in &block {
+            assert!(builder.execute(tx).unwrap().receipt.status);
+        }
+        let executed = thread_ns();
+        builder.seal().unwrap();
+        let sealed = thread_ns();
+        begin += begun - start;
+        execute += executed - begun;
+        seal += sealed - executed;
+    }
+    let per = |ns: u64, n: usize| ns as f64 / n as f64 / 1_000.0;
+    let txs = rounds * PER_BLOCK;
+    println!(
+        "begin {:.1} us a block, execute {:.2} us a transfer, seal {:.2} us a transfer ({:.0} us a block)",
+        per(begin, rounds),
+        per(execute, txs),
+        per(seal, txs),
+        per(seal, rounds),
+    );
+    let mut trie = Trie::default();
+    for n in 0..100_000u64 {
+        trie.insert(keccak256(n.to_be_bytes()), U256::from(n + 1));
+    }
+    trie.root();
+    for changed in [50u64, 100, 1_000] {
+        let start = thread_ns();
+        for round in 0..20 {
+            for n in 0..changed {
+                let key = keccak256(((n * 7_919 + round * 31) % 100_000).to_be_bytes());
+                trie.insert(key, U256::from(n + round));
+            }
+            trie.root();
+        }
+        println!(
+            "trie of 100,000: {:.2} us a key, {changed} at a time",
+            per(thread_ns() - start, 20 * changed as usize)
+        );
+    }
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// `soak` or `soak=N`.
+fn soak_transactions() -> u64 {
+    let given = std::env::args().find_map(|arg| arg.strip_prefix("soak=").map(|n| n.parse().unwrap()));
+    given.unwrap_or(200_000)
+}
+
+/// 200,000 transfers on disk: memory must not follow the number of blocks.
+fn soak() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut chain, token) = chain(Some(dir.path()));
+    let mut transfers = Transfers { token, next: 0 };
+    let start = Instant::now();
+    let mut points = Vec::new();
+    while transfers.next < soak_transactions() {
+        let block = transfers.block();
+        add(&mut chain, &block);
+        if transfers.next % 50_000 == 0 {
+            chain.flush().unwrap();
+            points.push(serde_json::json!({ "transactions": transfers.next, "rss_mib": resident_kib() / 1024,
+                "us_per_tx": start.elapsed().as_micros() as u64 / transfers.next }));
+        }
+    }
+    let head = chain.head().hash;
+    drop(chain);
+    let reopened = Instant::now();
+    let chain = Chain::open(dir.path(), ChainSpec::rollup(CHAIN_ID, 1).unwrap()).unwrap();
+    assert_eq!(chain.head().hash, head);
+    println!("{}", serde_json::json!({ "points": points, "reopen_ms": reopened.elapsed().as_millis() as u64 }));
+}
+
+fn main() {
+    if std::env::args().any(|arg| arg.starts_with("soak")) {
+        return soak();
+    }
+    if std::env::args().any(|arg| arg == "cpu") {
+        return cpu();
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    blocks(&mut criterion);
+    tries(&mut criterion);
+    criterion.final_summary();
+}

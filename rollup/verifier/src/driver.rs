@@ -1,0 +1,257 @@
+//! The verifier's task: L1 in, derivation, judgement, out to views and events.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::B256;
+use mayfly_l1::{BeaconClient, BlockRef, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower};
+use mayfly_rollup::RollupInfo;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Feed, ProposedClaim, Roles, VerifierError, VerifierEvent, VerifierHandle, View, book::ClaimBook, duties::Duties,
+    engine::Engine, feed::FedBlock, info::contracts,
+};
+
+/// Events kept for a slow listener; older ones are lost to it.
+const EVENTS_KEPT: usize = 1024;
+
+/// L1 blocks read ahead of derivation.
+const BLOCKS_AHEAD: usize = 256;
+/// Higher than any block: nothing is in step with a head that was never seen.
+const UNKNOWN_HEAD: BlockRef = BlockRef { number: u64::MAX, hash: B256::ZERO };
+
+/// What to verify, from where, and what to do about it.
+#[derive(Debug, Clone)]
+pub struct VerifierConfig {
+    /// The rollup, as [`crate::locate`] finds it.
+    pub info: RollupInfo,
+    /// L1's execution endpoints.
+    pub l1: L1Client,
+    /// L1's blob endpoints.
+    pub beacon: BeaconClient,
+    /// Pause between two looks at L1.
+    pub poll: Duration,
+    /// What to do on L1.
+    pub roles: Roles,
+}
+
+/// Follows L1 and derives one rollup from it.
+#[derive(Debug)]
+pub struct Verifier {
+    info: Arc<RollupInfo>,
+    l1: L1Client,
+    poll: Duration,
+    feed: Feed,
+    book: ClaimBook,
+    l1_head: BlockRef,
+    view: watch::Sender<View>,
+    events: broadcast::Sender<VerifierEvent>,
+    stop: CancellationToken,
+}
+
+impl Verifier {
+    /// Starts following; the tasks end with the handle or `stop`.
+    pub fn spawn(config: VerifierConfig, stop: CancellationToken) -> Result<VerifierHandle, VerifierError> {
+        let VerifierConfig { info, l1, beacon, poll, roles } = config;
+        let info = Arc::new(info);
+        let engine = Engine::new(info.clone())?;
+        let contracts = contracts(&info);
+        let (view, views) = watch::channel(first_view(&info, &engine));
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let duties = Duties::new(info.clone(), l1.clone(), roles, views.clone(), events.clone())?;
+        let (duty_stop, readers) = (stop.child_token(), watch::channel(engine.reader()));
+        let verifier = Self {
+            feed: Feed::new(l1.clone(), beacon, contracts),
+            info: info.clone(),
+            l1,
+            poll,
+            book: ClaimBook::default(),
+            l1_head: UNKNOWN_HEAD,
+            view,
+            events: events.clone(),
+            stop: stop.clone(),
+        };
+        let duties = tokio::spawn(duties.run(duty_stop));
+        let driver = tokio::spawn(verifier.run(engine, readers.0));
+        Ok(VerifierHandle::new(info, views, events, readers.1, stop, [driver, duties]))
+    }
+
+    async fn run(mut self, mut engine: Engine, readers: watch::Sender<mayfly_evm::ChainReader>) {
+        loop {
+            match self.follow(engine).await {
+                Ok(()) => return,
+                Err(error) if error.wants_fresh_start() => {
+                    tracing::warn!(%error, rollup = %self.info.rollup, "derivation starts again");
+                }
+                Err(error) => {
+                    tracing::error!(%error, rollup = %self.info.rollup, "verifier stopped");
+                    self.trouble(&error.to_string());
+                    return;
+                }
+            }
+            self.book = ClaimBook::default();
+            engine = match Engine::new(self.info.clone()) {
+                Ok(engine) => engine,
+                Err(error) => return self.trouble(&error.to_string()),
+            };
+            readers.send_replace(engine.reader());
+        }
+    }
+
+    /// One run from the creation on; returns when stopped.
+    async fn follow(&mut self, mut engine: Engine) -> Result<(), VerifierError> {
+        let start = BlockRef { number: self.info.l1_number, hash: self.info.l1_hash };
+        let addresses = contracts(&self.info).addresses();
+        let config = FollowerConfig { poll: self.poll, ..FollowerConfig::new(start, addresses) };
+        // Ends with this run, so that a new run follows anew.
+        let stop = self.stop.child_token();
+        let _guard = stop.clone().drop_guard();
+        let mut follower = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
+        while let Some(seen) = next(&mut follower, &self.stop).await {
+            self.l1_head = seen.head.unwrap_or(self.l1_head);
+            match seen.event {
+                Ok(FollowEvent::Block(block)) => match self.apply(engine, block).await? {
+                    Some(applied) => engine = applied,
+                    None => return Ok(()),
+                },
+                Ok(FollowEvent::Reorg { common }) => {
+                    engine.reset_to(common.number)?;
+                    self.step_back(&engine, common);
+                }
+                Err(error) if error.is_temporary() => self.trouble(&error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Derives a block; none if stopped meanwhile.
+    async fn apply(&mut self, mut engine: Engine, block: L1Block) -> Result<Option<Engine>, VerifierError> {
+        let Some(FedBlock { block: derivable, settlement }) = self.prepare(&block).await? else { return Ok(None) };
+        let work = move || {
+            let events = engine.apply(derivable);
+            (engine, events)
+        };
+        let (engine, events) =
+            tokio::task::spawn_blocking(work).await.map_err(|error| VerifierError::Worker(error.to_string()))?;
+        let events = events?;
+        for (log, event) in settlement {
+            self.book.apply(block.number, block.timestamp, log.tx_hash, event);
+        }
+        let judged = self.judge(&engine);
+        self.publish(&engine, block.block_ref(), block.timestamp);
+        for event in events.into_iter().chain(judged) {
+            self.tell(event);
+        }
+        Ok(Some(engine))
+    }
+
+    /// Fetches batch data for as long as it takes.
+    async fn prepare(&self, block: &L1Block) -> Result<Option<FedBlock>, VerifierError> {
+        loop {
+            match self.feed.prepare(block).await {
+                Ok(fed) => return Ok(Some(fed)),
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(%error, l1_block = block.number, "batch data is not there, trying again");
+                    self.trouble(&error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(self.poll) => {}
+            }
+        }
+    }
+
+    /// Judges all claims; returns those whose verdict is new.
+    fn judge(&mut self, engine: &Engine) -> Vec<VerifierEvent> {
+        let before: Vec<_> =
+            self.view.borrow().claims.iter().map(|claim| (claim.hash, claim.verdict.clone())).collect();
+        self.book.judge(&self.info, engine.results());
+        let is_new = |claim: &&ProposedClaim| !before.contains(&(claim.hash, claim.verdict.clone()));
+        self.book.claims().iter().filter(is_new).map(|claim| VerifierEvent::Judged(Box::new(claim.clone()))).collect()
+    }
+
+    fn step_back(&mut self, engine: &Engine, common: BlockRef) {
+        self.book.truncate(common.number);
+        self.book.judge(&self.info, engine.results());
+        let time = self.view.borrow().l1_time;
+        self.publish(engine, common, time);
+        self.tell(VerifierEvent::Reorg { common });
+    }
+
+    fn publish(&self, engine: &Engine, l1: BlockRef, l1_time: u64) {
+        let view = view(engine, &self.book, l1, l1_time, self.l1_head);
+        self.view.send_replace(view);
+    }
+
+    fn trouble(&self, reason: &str) {
+        self.view.send_modify(|view| view.trouble = Some(reason.to_owned()));
+    }
+
+    fn tell(&self, event: VerifierEvent) {
+        // Fails only while nobody listens.
+        let _ = self.events.send(event);
+    }
+}
+
+/// What the follower delivered, and where L1 was when it looked.
+struct Seen {
+    event: Result<FollowEvent, L1Error>,
+    head: Option<BlockRef>,
+}
+
+/// Reads L1 in a task of its own while blocks are derived.
+fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> mpsc::Receiver<Seen> {
+    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
+    tokio::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = follower.next() => event,
+            };
+            let last = event.as_ref().is_err_and(|error| !error.is_temporary());
+            if sender.send(Seen { event, head: follower.head() }).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn next(follower: &mut mpsc::Receiver<Seen>, stop: &CancellationToken) -> Option<Seen> {
+    tokio::select! {
+        () = stop.cancelled() => None,
+        seen = follower.recv() => seen,
+    }
+}
+
+fn first_view(info: &RollupInfo, engine: &Engine) -> View {
+    let l1 = BlockRef { number: info.l1_number.saturating_sub(1), hash: B256::ZERO };
+    view(engine, &ClaimBook::default(), l1, 0, UNKNOWN_HEAD)
+}
+
+fn view(engine: &Engine, book: &ClaimBook, l1: BlockRef, l1_time: u64, l1_head: BlockRef) -> View {
+    let (head, work) = (engine.head(), engine.work());
+    let (end_time, close_time, frozen) = engine.clock();
+    let busy = work.busy.as_secs_f64();
+    View {
+        l1,
+        l1_time,
+        l1_head,
+        head: BlockRef { number: head.number(), hash: head.hash },
+        state_root: head.header.state_root,
+        blocks: work.blocks,
+        transactions: work.transactions,
+        blocks_per_s: if busy > 0.0 { work.blocks as f64 / busy } else { 0.0 },
+        end_time,
+        close_time,
+        frozen,
+        queued: engine.queued(),
+        results: engine.results().clone(),
+        claims: book.claims().into(),
+        trouble: None,
+    }
+}

@@ -1,0 +1,49 @@
+//! The cheap calls that let what was decided take effect.
+
+use alloy_primitives::U256;
+use mayfly_contracts::settlement::Settlement;
+
+use super::{Action, Context, short};
+use crate::{ClaimStatus, ProposedClaim, Verdict, VerifierError, View};
+
+impl Context {
+    /// Makes right claims final that can be, and collects our own bonds from those that are.
+    pub(super) async fn finalizations(&self, view: &View) -> Result<Vec<Action>, VerifierError> {
+        let mut actions = Vec::new();
+        for claim in view.claims.iter().filter(|claim| claim.verdict == Verdict::Right) {
+            match claim.status {
+                ClaimStatus::Pending => actions.extend(self.finalization(view, claim).await?),
+                ClaimStatus::Final => actions.extend(self.collection(claim).await?),
+                ClaimStatus::Rejected => {}
+            }
+        }
+        Ok(actions)
+    }
+
+    async fn finalization(&self, view: &View, claim: &ProposedClaim) -> Result<Option<Action>, VerifierError> {
+        let parent = claim.claim.parent;
+        let is_final = |claim: &ProposedClaim| claim.status == ClaimStatus::Final;
+        if parent != self.info.genesis_claim() && !view.claim(parent).is_some_and(is_final) {
+            return Ok(None);
+        }
+        let settlement = self.contracts.settlement;
+        if !self.ask(settlement, &Settlement::finalizableCall { claimHash_: claim.hash }).await? {
+            return Ok(None);
+        }
+        let what = format!("finalize claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
+        let call = Settlement::finalizeCall { claimHash_: claim.hash };
+        Ok(Some(Action::call("finalizer", what, settlement, &call, U256::ZERO)))
+    }
+
+    async fn collection(&self, claim: &ProposedClaim) -> Result<Option<Action>, VerifierError> {
+        let settlement = self.contracts.settlement;
+        let due = Settlement::bondDueCall { claimHash_: claim.hash, backer: self.account() };
+        let due = self.ask(settlement, &due).await?;
+        if due.is_zero() {
+            return Ok(None);
+        }
+        let what = format!("collect {due} wei of claim {}", short(claim.hash));
+        let call = Settlement::withdrawBondCall { claimHash_: claim.hash };
+        Ok(Some(Action::call("finalizer", what, settlement, &call, U256::ZERO)))
+    }
+}

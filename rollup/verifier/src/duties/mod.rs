@@ -1,0 +1,230 @@
+//! What a verifier does on L1 about what it finds. One duty a file: each looks at a [`View`] and says
+//! what is due; this module sends it. Duties run only when everything L1 has is applied, one
+//! transaction at a time, and wait until its effect is in the view before they look again.
+
+mod attest;
+mod finalize;
+mod force;
+mod freeze;
+mod propose;
+mod rival;
+mod vote;
+
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::{B256, U256};
+use alloy_sol_types::SolCall;
+use mayfly_l1::{BlockTag, Key, L1Client, RollupContracts, Sender, SubmitOptions, TxIntent};
+use mayfly_rollup::RollupInfo;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{VerifierError, VerifierEvent, View, info::contracts};
+
+/// Look again after so long when a duty failed and L1 stands still.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Which duties to take on. The default takes none.
+#[derive(Debug, Clone, Default)]
+pub struct Roles {
+    /// Who sends and pays; needed by every duty.
+    pub sender: Option<Sender>,
+    /// Sign right claims with this attester's key.
+    pub attester: Option<Key>,
+    /// Propose claims at every interval, and the closing claim.
+    pub propose: bool,
+    /// Propose a rival to every wrong claim, and defend right ones with at most so many wei each.
+    pub rival: Option<U256>,
+    /// Vote in the committee, or decide as the resolver, for right claims.
+    pub vote: bool,
+    /// Finalize right claims and collect bonds.
+    pub finalize: bool,
+    /// Ask for a freeze, and freeze, when the sequencer is gone.
+    pub freeze: bool,
+    /// Post a forced batch when a queue item is overdue.
+    pub force: bool,
+    /// How to wait for transactions.
+    pub submit: SubmitOptions,
+}
+
+impl Roles {
+    /// Whether there is anything to do.
+    pub fn any(&self) -> bool {
+        self.attester.is_some()
+            || self.rival.is_some()
+            || self.propose
+            || self.vote
+            || self.finalize
+            || self.freeze
+            || self.force
+    }
+}
+
+/// A transaction that is due.
+#[derive(Debug)]
+struct Action {
+    role: &'static str,
+    what: String,
+    intent: TxIntent,
+}
+
+impl Action {
+    fn call<C: SolCall>(
+        role: &'static str,
+        what: String,
+        to: alloy_primitives::Address,
+        call: &C,
+        value: U256,
+    ) -> Self {
+        Self { role, what, intent: TxIntent::call(to, call.abi_encode()).with_value(value) }
+    }
+}
+
+/// What every duty reads.
+#[derive(Debug)]
+struct Context {
+    info: Arc<RollupInfo>,
+    contracts: RollupContracts,
+    l1: L1Client,
+    roles: Roles,
+}
+
+impl Context {
+    /// A view of a contract, as L1 stands now.
+    async fn ask<C: SolCall>(&self, to: alloy_primitives::Address, call: &C) -> Result<C::Return, VerifierError> {
+        Ok(self.l1.call(to, call, BlockTag::Latest).await?)
+    }
+
+    fn account(&self) -> alloy_primitives::Address {
+        self.roles.sender.as_ref().map(Sender::address).unwrap_or_default()
+    }
+}
+
+/// The task that does the duties.
+#[derive(Debug)]
+pub(crate) struct Duties {
+    context: Context,
+    views: watch::Receiver<View>,
+    events: broadcast::Sender<VerifierEvent>,
+    /// The L1 block of our last transaction: older views do not show its effect.
+    acted_in: u64,
+}
+
+impl Duties {
+    pub(crate) fn new(
+        info: Arc<RollupInfo>,
+        l1: L1Client,
+        roles: Roles,
+        views: watch::Receiver<View>,
+        events: broadcast::Sender<VerifierEvent>,
+    ) -> Result<Self, VerifierError> {
+        if roles.any() && roles.sender.is_none() {
+            return Err(VerifierError::NoSender);
+        }
+        if let Some(key) = &roles.attester
+            && !info.config.attesters.contains(&key.address())
+        {
+            return Err(VerifierError::WrongKey { address: key.address(), role: "attester" });
+        }
+        let contracts = contracts(&info);
+        Ok(Self { context: Context { info, contracts, l1, roles }, views, events, acted_in: 0 })
+    }
+
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        if !self.context.roles.any() {
+            return;
+        }
+        let mut all_done = true;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY_AFTER), if !all_done => {}
+                changed = self.views.changed() => if changed.is_err() { return },
+            }
+            let view = self.views.borrow_and_update().clone();
+            if view.is_synced() && view.l1.number >= self.acted_in {
+                all_done = tokio::select! {
+                    () = stop.cancelled() => return,
+                    all_done = self.round(&view) => all_done,
+                };
+            }
+        }
+    }
+
+    /// Does everything that is due; false if something failed.
+    async fn round(&mut self, view: &View) -> bool {
+        let actions = match self.context.due(view).await {
+            Ok(actions) => actions,
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell what is due");
+                return false;
+            }
+        };
+        let mut all_done = true;
+        for action in actions {
+            all_done &= self.act(action).await;
+        }
+        all_done
+    }
+
+    async fn act(&mut self, action: Action) -> bool {
+        let Some(sender) = &self.context.roles.sender else { return false };
+        let Action { role, what, intent } = action;
+        match sender.send_and_confirm(&intent, &self.context.roles.submit).await {
+            Ok(receipt) => {
+                tracing::info!(role, what, tx = %receipt.transaction_hash, "acted on l1");
+                self.acted_in = self.acted_in.max(receipt.block_number.unwrap_or_default());
+                self.tell(VerifierEvent::Acted { role, what, tx_hash: receipt.transaction_hash });
+                true
+            }
+            // Others may have been faster: then the next view shows that nothing is due any more.
+            Err(error) => {
+                tracing::info!(role, what, %error, "could not act on l1");
+                self.tell(VerifierEvent::Failed { role, what, reason: error.to_string() });
+                false
+            }
+        }
+    }
+
+    fn tell(&self, event: VerifierEvent) {
+        // Fails only while nobody listens.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Context {
+    /// Everything that is due, the most urgent first.
+    async fn due(&self, view: &View) -> Result<Vec<Action>, VerifierError> {
+        let roles = &self.roles;
+        let mut actions = Vec::new();
+        if let Some(budget) = roles.rival {
+            actions.extend(self.rivals(view));
+            actions.extend(self.defences(view, budget).await?);
+        }
+        if let Some(key) = &roles.attester {
+            actions.extend(self.attestations(view, key)?);
+        }
+        if roles.vote {
+            actions.extend(self.votes(view).await?);
+        }
+        if roles.freeze {
+            actions.extend(self.freeze(view).await?);
+        }
+        if roles.force {
+            actions.extend(self.forced_batch(view).await?);
+        }
+        if roles.propose {
+            actions.extend(self.proposal(view));
+        }
+        if roles.finalize {
+            actions.extend(self.finalizations(view).await?);
+        }
+        Ok(actions)
+    }
+}
+
+/// A hash short enough to read.
+fn short(hash: B256) -> String {
+    let text = hash.to_string();
+    text.get(..10).map_or_else(|| text.clone(), str::to_owned)
+}

@@ -1,0 +1,63 @@
+//! Against wrong claims: a rival stops both of its ways to finality; if the resolver stays silent, the
+//! right claim has to lead by bond when an escalation window passes.
+
+use alloy_primitives::U256;
+use mayfly_contracts::settlement::Settlement;
+
+use super::{Action, Context, short};
+use crate::{ClaimStatus, ProposedClaim, Verdict, VerifierError, View};
+
+/// In the last escalation window nobody can take the lead (`ConfigRules.MAX_ESCALATIONS`).
+const MAX_WINDOWS: u8 = 12;
+
+impl Context {
+    /// A right claim beside every wrong one that has none.
+    pub(super) fn rivals(&self, view: &View) -> Vec<Action> {
+        let mut due: Vec<alloy_primitives::B256> = Vec::new();
+        let mut actions = Vec::new();
+        for wrong in view.claims.iter().filter(|claim| claim.status == ClaimStatus::Pending) {
+            let Verdict::Wrong(expected) = &wrong.verdict else { continue };
+            let hash = self.info.claim_hash(expected);
+            if view.claim(hash).is_none() && !due.contains(&hash) {
+                due.push(hash);
+                actions.push(self.propose("rival", (**expected).clone(), Vec::new()));
+            }
+        }
+        actions
+    }
+
+    /// Bond for every right claim in a dispute that it would lose, within the budget.
+    pub(super) async fn defences(&self, view: &View, budget: U256) -> Result<Vec<Action>, VerifierError> {
+        let disputed = |claim: &&ProposedClaim| {
+            claim.disputed && claim.status == ClaimStatus::Pending && claim.verdict == Verdict::Right
+        };
+        let mut actions = Vec::new();
+        for claim in view.claims.iter().filter(disputed) {
+            actions.extend(self.defence(view, claim, budget).await?);
+        }
+        Ok(actions)
+    }
+
+    async fn defence(&self, view: &View, claim: &ProposedClaim, budget: U256) -> Result<Option<Action>, VerifierError> {
+        let settlement = self.contracts.settlement;
+        let contest = self.ask(settlement, &Settlement::contestCall { contest_: claim.contest }).await?;
+        let windows = &self.info.config.windows;
+        let resolver_until = contest.rivalAt.saturating_add(windows.resolverTimeout);
+        let decided = !contest.winner.is_zero() || contest.isFinal;
+        if decided || contest.leader == claim.hash || view.l1_time < resolver_until || contest.windows >= MAX_WINDOWS {
+            return Ok(None);
+        }
+        let leader = self.ask(settlement, &Settlement::recordCall { claimHash_: contest.leader }).await?;
+        let ours = self.ask(settlement, &Settlement::recordCall { claimHash_: claim.hash }).await?;
+        let staked = Settlement::stakeOfCall { claimHash: claim.hash, backer: self.account() };
+        let staked = self.ask(settlement, &staked).await?;
+        let need = leader.bond.saturating_mul(U256::from(2)).saturating_sub(ours.bond);
+        if staked.saturating_add(need) > budget {
+            tracing::error!(claim = %claim.hash, %need, %budget, "a right claim would lose, and the budget is used up");
+            return Ok(None);
+        }
+        let what = format!("stake {need} wei on claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
+        let call = Settlement::escalateCall { claimHash_: claim.hash };
+        Ok(Some(Action::call("rival", what, settlement, &call, need)))
+    }
+}

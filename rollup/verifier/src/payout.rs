@@ -1,0 +1,179 @@
+//! Claiming on L1 what the settlement says: anyone may send, the recipients are paid.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, B256, U256};
+use alloy_sol_types::{SolCall, SolEvent};
+use mayfly_contracts::{
+    l2::L2Registry::CollectionRegistered,
+    settlement::Settlement,
+    types,
+    vault::Vault::{self, ClaimSkipped, Claimed},
+};
+use mayfly_l1::{BlockTag, L1Client, L1Error, Sender, SubmitOptions, TransactionReceipt, TxIntent};
+use mayfly_rollup::{
+    RollupInfo,
+    settlement::{AssetKind, Leaf, Tree},
+};
+
+use crate::VerifierError;
+
+/// Leaves in one transaction.
+const LEAVES_PER_TX: usize = 50;
+/// Gas that most leaves stay below, proof and calldata included; one that needs more leaves its
+/// followers to the next transaction.
+const GAS_PER_LEAF: u64 = 220_000;
+/// What the Vault wants to see left before it starts a leaf, and the transaction itself.
+const BASE_GAS: u64 = 800_000;
+
+/// A leaf with what it takes to claim it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payout {
+    /// Its position.
+    pub index: u64,
+    /// The leaf.
+    pub leaf: Leaf,
+    /// Siblings from the leaf up.
+    pub proof: Vec<B256>,
+}
+
+impl Payout {
+    /// The leaf as the Vault takes it.
+    pub fn l1_leaf(&self) -> types::Leaf {
+        types::Leaf {
+            index: U256::from(self.index),
+            kind: self.leaf.kind as u8,
+            token: self.leaf.token,
+            tokenId: self.leaf.token_id,
+            amount: self.leaf.amount,
+            recipient: self.leaf.recipient,
+        }
+    }
+}
+
+/// What came of claiming.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PayoutReport {
+    /// Indexes of the leaves paid now.
+    pub paid: BTreeSet<u64>,
+    /// Indexes of leaves whose recipient or asset refused; they stay claimable.
+    pub skipped: BTreeSet<u64>,
+    /// Leaves that were paid before.
+    pub already: usize,
+    /// The transactions.
+    pub transactions: Vec<B256>,
+    /// L1 gas used.
+    pub gas_used: u64,
+}
+
+/// The payouts of one recipient, or of everybody.
+pub fn payouts(leaves: &[Leaf], tree: &Tree, recipient: Option<Address>) -> Result<Vec<Payout>, VerifierError> {
+    let mut found = Vec::new();
+    for (index, leaf) in leaves.iter().enumerate() {
+        if recipient.is_none_or(|recipient| recipient == leaf.recipient) {
+            found.push(Payout { index: index as u64, leaf: *leaf, proof: tree.proof(index)? });
+        }
+    }
+    Ok(found)
+}
+
+/// Checks that the rollup is settled with exactly these leaves.
+pub async fn check_settled(l1: &L1Client, info: &RollupInfo, root: B256) -> Result<(), VerifierError> {
+    let claim = l1.call(info.settlement, &Settlement::settledClaimCall {}, BlockTag::Latest).await?;
+    if claim.is_zero() {
+        return Err(VerifierError::NotSettled);
+    }
+    let settled = l1.call(info.settlement, &Settlement::settlementRootCall {}, BlockTag::Latest).await?;
+    if settled == root { Ok(()) } else { Err(VerifierError::OtherLeaves { found: root, settled }) }
+}
+
+/// Those of the payouts that were not claimed yet.
+pub async fn open_payouts(l1: &L1Client, vault: Address, all: Vec<Payout>) -> Result<Vec<Payout>, VerifierError> {
+    let calls: Vec<_> = all.iter().map(|payout| Vault::isClaimedCall { index: U256::from(payout.index) }).collect();
+    let claimed = l1.calls(vault, &calls, BlockTag::Latest).await?;
+    Ok(all.into_iter().zip(claimed).filter(|(_, claimed)| !claimed).map(|(payout, _)| payout).collect())
+}
+
+/// Claims everything that is open, in batches. What is refused is skipped; descriptions of collections
+/// are not payable, see [`describe_collections`].
+pub async fn pay_out(
+    sender: &Sender,
+    vault: Address,
+    payouts: Vec<Payout>,
+    submit: &SubmitOptions,
+) -> Result<PayoutReport, VerifierError> {
+    let payable: Vec<_> = payouts.into_iter().filter(|payout| payout.leaf.kind != AssetKind::Description).collect();
+    let all = payable.len();
+    let mut open = open_payouts(sender.client(), vault, payable).await?;
+    let mut report = PayoutReport { already: all - open.len(), ..PayoutReport::default() };
+    while !open.is_empty() {
+        let batch = &open[..open.len().min(LEAVES_PER_TX)];
+        let done = claim_batch(sender, vault, batch, submit, &mut report).await?;
+        if done.is_empty() {
+            return Err(L1Error::Inconsistent("a batch of claims paid and skipped nothing".into()).into());
+        }
+        open.retain(|payout| !done.contains(&payout.index));
+    }
+    Ok(report)
+}
+
+/// One transaction; returns the leaves it settled one way or the other.
+async fn claim_batch(
+    sender: &Sender,
+    vault: Address,
+    batch: &[Payout],
+    submit: &SubmitOptions,
+    report: &mut PayoutReport,
+) -> Result<BTreeSet<u64>, VerifierError> {
+    let call = Vault::claimBatchCall {
+        leaves: batch.iter().map(Payout::l1_leaf).collect(),
+        proofs: batch.iter().map(|payout| payout.proof.clone()).collect(),
+    };
+    // An estimate would find the least gas that does not revert, which pays nobody.
+    let gas_limit = Some(BASE_GAS + GAS_PER_LEAF * batch.len() as u64);
+    let submit = SubmitOptions { gas_limit, ..submit.clone() };
+    let receipt = sender.send_and_confirm(&TxIntent::call(vault, call.abi_encode()), &submit).await?;
+    report.transactions.push(receipt.transaction_hash);
+    report.gas_used += receipt.gas_used;
+    let paid = indexes::<Claimed>(&receipt, vault, |event| event.index);
+    let skipped = indexes::<ClaimSkipped>(&receipt, vault, |event| event.index);
+    report.paid.extend(&paid);
+    report.skipped.extend(&skipped);
+    Ok(paid.union(&skipped).copied().collect())
+}
+
+fn indexes<E: SolEvent>(receipt: &TransactionReceipt, vault: Address, index: impl Fn(&E) -> U256) -> BTreeSet<u64> {
+    let logs = receipt.inner.logs().iter().filter(|log| log.address() == vault);
+    let events = logs.filter_map(|log| E::decode_log(&log.inner).ok());
+    events.filter_map(|event| u64::try_from(index(&event.data)).ok()).collect()
+}
+
+/// Gives collections born on the rollup their names on L1; those already named, and those that an
+/// organiser's own minter names, are left alone. Returns how many were named.
+pub async fn describe_collections(
+    sender: &Sender,
+    info: &RollupInfo,
+    payouts: Vec<Payout>,
+    registered: &[CollectionRegistered],
+    submit: &SubmitOptions,
+) -> Result<usize, VerifierError> {
+    if !info.config.minter.is_zero() {
+        return Ok(0);
+    }
+    let described: Vec<_> = payouts.into_iter().filter(|payout| payout.leaf.kind == AssetKind::Description).collect();
+    let mut named = 0;
+    for payout in open_payouts(sender.client(), info.vault, described).await? {
+        let token = payout.leaf.token;
+        let Some(texts) = registered.iter().find(|registered| registered.collection == token) else { continue };
+        let call = Vault::describeCollectionCall {
+            name: texts.name.clone(),
+            symbol: texts.symbol.clone(),
+            baseURI: texts.baseURI.clone(),
+            leaf: payout.l1_leaf(),
+            proof: payout.proof,
+        };
+        sender.transact(info.vault, &call, U256::ZERO, submit).await?;
+        named += 1;
+    }
+    Ok(named)
+}

@@ -1,0 +1,8 @@
+//! mayfly-verifier on a real anvil with the real contracts.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod claims;
+mod disputes;
+mod end;
+mod follow;
+mod world;

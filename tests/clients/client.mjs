@@ -1,0 +1,30 @@
+// Unmodified clients as programs: node client.mjs COMMAND '{"url": …}' prints one JSON document.
+// Exit 0: what the command says happened; 1: it did not, and the document says why; 2: wrong usage.
+import { createPublicClient, http } from 'viem';
+import { Chain } from './demo/chain.mjs';
+
+const COMMANDS = ['deploy', 'mint', 'ethers', 'viem', 'errors', 'withdraw'];
+
+/** bigint as decimal text: JSON has no integers of that size. */
+function plain(_, value) {
+  return typeof value === 'bigint' ? value.toString() : value;
+}
+
+async function main() {
+  const [command, text] = process.argv.slice(2);
+  if (!COMMANDS.includes(command) || !text) {
+    process.stderr.write(`usage: node client.mjs {${COMMANDS.join(',')}} '{"url": "http://…", …}'\n`);
+    process.exit(2);
+  }
+  const args = JSON.parse(text);
+  const id = await createPublicClient({ transport: http(args.url) }).getChainId();
+  const { run } = await import(`./commands/${command}.mjs`);
+  const result = await run({ ...args, chain: new Chain(args.name ?? 'rollup', id, args.url) });
+  process.stdout.write(`${JSON.stringify(result, plain)}\n`);
+}
+
+main().catch((error) => {
+  const text = error.shortMessage ?? error.message ?? String(error);
+  process.stdout.write(`${JSON.stringify({ error: text, stack: error.stack })}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,7 @@
+//! Random histories of a rollup: deposits of all kinds, some of which fail; tokens bridged and born; contracts with and
+//! without a beneficiary; delegated accounts; burns, lies and withdrawals. The same seed gives the same history.
+
+mod actions;
+mod rollup;
+
+pub use rollup::{History, Included};
