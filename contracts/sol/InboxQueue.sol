@@ -173,10 +173,11 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
         uint256 blocks = block.number - market.number;
         if (blocks == 0) return price;
         price = _step(price, market.gasUsed);
-        // Falls by an eighth each time, so this ends long before the counter does.
+        // Idle blocks. The price falls by an eighth each time, so this ends long before the counter does.
         for (uint256 i = 1; i < blocks && price > MIN_FORCE_PRICE; ++i) {
-            price = _step(price, 0);
+            price -= price / PRICE_CHANGE_DENOMINATOR;
         }
+        if (price < MIN_FORCE_PRICE) price = MIN_FORCE_PRICE;
     }
 
     /// @notice Number of items in the queue.

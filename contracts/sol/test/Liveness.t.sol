@@ -89,6 +89,16 @@ contract LivenessTest is Rig {
         inbox.requestFreeze{value: BOND}();
     }
 
+    function test_every_batch_of_the_sequencer_is_a_sign_of_life() public {
+        pass(100);
+        post();
+        eq(inbox.lastSequencerTime(), block.timestamp, "seen");
+        uint256 until = block.timestamp + 1200;
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(Inbox.StillLive.selector, until));
+        inbox.requestFreeze{value: BOND}();
+    }
+
     function test_forced_batches_are_no_sign_of_life() public {
         vm.prank(user);
         inbox.forceTransaction{value: 1 gwei * 21_000}(hex"02", 21_000);
