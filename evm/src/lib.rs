@@ -21,7 +21,6 @@ mod log;
 mod reader;
 mod receipt;
 mod receipt_tree;
-mod recovery;
 mod spec;
 mod state;
 mod store;
@@ -44,7 +43,6 @@ pub use reader::{
 };
 pub use receipt::{DEPOSIT_RECEIPT_VERSION, Receipt, logs_hash, receipts_root};
 pub use receipt_tree::{RECEIPT_TREE_DEPTH, ReceiptTree, receipt_leaf};
-pub use recovery::recover_all;
 pub use spec::{
     Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS, HeaderRules,
     PROTOCOL_VERSIONS, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,

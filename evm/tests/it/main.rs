@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+mod concurrency;
 mod deposits;
 mod durability;
 mod execution;
 mod folds;
+mod forks;
 mod purity;
 mod reading;
 mod refusals;

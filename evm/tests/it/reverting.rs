@@ -24,6 +24,10 @@ fn tx(seed: u64, nonce: u64, what: u64) -> Arc<RecoveredTx> {
 }
 
 pub(crate) fn random_block(chain: &mut Chain, whats: &[u64]) {
+    try_random_block(chain, whats).unwrap();
+}
+
+pub(crate) fn try_random_block(chain: &mut Chain, whats: &[u64]) -> Result<(), EvmError> {
     let mut nonces = [0; 8];
     for (seed, nonce) in nonces.iter_mut().enumerate() {
         *nonce = chain.account(&Wallet::new(seed as u64).address).unwrap().nonce;
@@ -37,7 +41,12 @@ pub(crate) fn random_block(chain: &mut Chain, whats: &[u64]) {
             tx(seed, nonce, what / 8)
         })
         .collect();
-    add_block(chain, &txs);
+    let mut block = chain.begin(attributes(chain.head().timestamp() + 1))?;
+    for tx in &txs {
+        block.execute(tx).unwrap();
+    }
+    block.seal()?;
+    Ok(())
 }
 
 proptest! {

@@ -59,13 +59,6 @@ fn refuses_blob_unprotected_and_high_s() {
     assert_eq!(RecoveredTx::decode(&tx.encode_2718()).unwrap().sender, wallet.address);
 }
 
-#[test]
-fn many_senders_are_recovered_in_order() {
-    let txs: Vec<_> = (0..40u64).flat_map(|seed| Wallet::new(seed).one_of_each_type(5)).collect();
-    let recovered = mayfly_evm::recover_all(txs.iter().map(|tx| tx.tx.clone()).collect());
-    assert_eq!(recovered.into_iter().map(Result::unwrap).collect::<Vec<_>>(), txs);
-}
-
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(ty in 0u8..0x80, bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
