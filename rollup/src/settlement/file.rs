@@ -10,8 +10,8 @@ const ROW_BYTES: usize = 1 + 20 + 32 + 32 + 20;
 const HEAD_BYTES: usize = MAGIC.len() + 8;
 /// A compressed leaf file that fits in a claim's calldata.
 pub const MAX_LEAF_FILE_BYTES: usize = 96 << 10;
-/// What such a file may decompress to; rows of few assets compress about eightfold.
-const MAX_PLAIN_BYTES: usize = 64 << 20;
+/// What such a file may decompress to: about 40,000 rows, far more than fit compressed.
+const MAX_PLAIN_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 19;
 
 /// Sorted, merged leaves and their bytes.
@@ -66,8 +66,10 @@ impl LeafFile {
     /// The compressed file as it goes into a claim's calldata, or `None` if it is too large for that.
     pub fn compress(&self) -> Option<Vec<u8>> {
         let plain = self.encode();
-        let compressed = zstd::bulk::compress(&plain, ZSTD_LEVEL).ok()?;
-        (compressed.len() <= MAX_LEAF_FILE_BYTES && plain.len() <= MAX_PLAIN_BYTES).then_some(compressed)
+        if plain.len() > MAX_PLAIN_BYTES {
+            return None;
+        }
+        zstd::bulk::compress(&plain, ZSTD_LEVEL).ok().filter(|file| file.len() <= MAX_LEAF_FILE_BYTES)
     }
 
     /// Reads what [`Self::compress`] made.

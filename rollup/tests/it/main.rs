@@ -4,6 +4,7 @@
 mod codec;
 mod derivation;
 mod fuzz;
+mod hostile;
 mod l1_contracts;
 mod settlement;
 mod sim;
