@@ -248,6 +248,7 @@ fn batch_moves(data: &[u8]) -> Option<Vec<(U256, U256)>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use alloy_primitives::Bytes;

@@ -10,6 +10,32 @@
 //! * A [`Refusal`] changes nothing.
 //! * Readers only see blocks that survive a crash.
 //! * `trie`, `state`, `execute`, `fold` and `receipt_tree` use no threads, clocks or files.
+//!
+//! # Parts
+//! `spec`, `genesis`, `transaction`, `receipt`, `block`: the data · `state`, `trie`: flat state, overlay, undo, tries ·
+//! `execute`: one block over revm · `fold`, `receipt_tree`: consensus state beside Ethereum's · `chain`: writer, layers,
+//! directory · `log`, `store`: what lasts · `reader`: what RPC asks.
+//!
+//! # Example
+//! ```
+//! use mayfly_evm::{BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rich = GenesisAccount { balance: "1".parse()?, ..Default::default() };
+//! let genesis = Genesis { accounts: vec![rich], gas_limit: 1 << 24, ..Default::default() };
+//! let mut chain = Chain::create(None, ChainSpec::rollup(1 << 44, 1)?, &genesis)?;
+//! let attributes = BlockAttributes {
+//!     timestamp: 12,
+//!     prev_randao: Default::default(),
+//!     parent_beacon_block_root: Default::default(),
+//!     extra_data: Default::default(),
+//!     gas_limit: 1 << 24,
+//!     beneficiary: Default::default(),
+//! };
+//! let block = chain.begin(attributes)?.seal()?;
+//! assert_eq!(block.header.parent_hash, chain.reader().block_by_number(0)?.ok_or("no genesis")?.hash);
+//! # Ok(())
+//! # }
+//! ```
 
 mod block;
 mod chain;

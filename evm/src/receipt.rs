@@ -83,6 +83,7 @@ pub fn receipts_root(receipts: &[Receipt]) -> B256 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use alloy_consensus::{Eip658Value, ReceiptEnvelope, ReceiptWithBloom};

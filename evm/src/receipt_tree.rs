@@ -141,6 +141,7 @@ impl ReceiptTree {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::trie::Direction;

@@ -179,6 +179,7 @@ impl ChainSpec {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use alloy_consensus::Header;

@@ -259,6 +259,7 @@ pub(crate) fn take_fold_key(take: &mut Take<'_>) -> Option<FoldKey> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use alloy_primitives::U256;

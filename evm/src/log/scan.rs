@@ -80,6 +80,7 @@ const MAX_CANDIDATES: usize = 1 << 16;
 const _: () = assert!(RECORD_HEADER_BYTES == 20, "the layout in the module's doc");
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::log::LogWriter;

@@ -6,14 +6,15 @@
 mod blocks;
 mod call;
 mod logs;
+mod message;
 mod proof;
 mod view;
 
 pub use blocks::ChainReader;
-pub use call::{
-    AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus, MAX_CALL_GAS,
-    MAX_OVERRIDES,
-};
+pub use call::{MAX_CALL_GAS, MAX_OVERRIDES};
 pub use logs::{LogEntry, LogFilter, MAX_LOG_RANGE_BLOCKS};
+pub use message::{
+    AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
+};
 pub use proof::{AccountProof, MAX_PROOF_SLOTS};
 pub use view::{MAX_VIEW_BLOCKS, StateView};

@@ -149,6 +149,7 @@ fn push(proof: &mut Vec<Bytes>, rlp: Vec<u8>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use alloy_primitives::U256;

@@ -136,6 +136,7 @@ impl StateTrie {
     }
 
     /// Root of an account's storage.
+    #[cfg(test)]
     pub(crate) fn storage_root(&self, address: &Address) -> B256 {
         self.accounts.get(&keccak256(address)).map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root)
     }
@@ -165,6 +166,7 @@ impl StateTrie {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::state::{AccountChange, SlotChange};

@@ -9,6 +9,7 @@ mod durability;
 mod execution;
 mod folds;
 mod forks;
+mod kills;
 mod purity;
 mod reading;
 mod refusals;

@@ -40,3 +40,9 @@ fn handles_can_be_moved_to_other_threads() {
     send_and_sync::<mayfly_evm::StateView>();
     send_and_sync::<mayfly_evm::EvmError>();
 }
+
+#[test]
+fn errors_are_small_enough_to_return() {
+    assert!(size_of::<mayfly_evm::EvmError>() <= 128, "{}", size_of::<mayfly_evm::EvmError>());
+    assert!(size_of::<mayfly_evm::Refusal>() <= 128, "{}", size_of::<mayfly_evm::Refusal>());
+}
