@@ -44,7 +44,7 @@ pub struct Verifier {
     poll: Duration,
     feed: Feed,
     book: ClaimBook,
-    l1_head: BlockRef,
+    l1_head: watch::Receiver<BlockRef>,
     view: watch::Sender<View>,
     events: broadcast::Sender<VerifierEvent>,
     stop: CancellationToken,
@@ -67,7 +67,7 @@ impl Verifier {
             l1,
             poll,
             book: ClaimBook::default(),
-            l1_head: UNKNOWN_HEAD,
+            l1_head: watch::channel(UNKNOWN_HEAD).1,
             view,
             events: events.clone(),
             stop: stop.clone(),
@@ -107,10 +107,10 @@ impl Verifier {
         // Ends with this run, so that a new run follows anew.
         let stop = self.stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let mut follower = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
-        while let Some(seen) = next(&mut follower, &self.stop).await {
-            self.l1_head = seen.head.unwrap_or(self.l1_head);
-            match seen.event {
+        let (mut follower, head) = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
+        self.l1_head = head;
+        while let Some(event) = next(&mut follower, &self.stop).await {
+            match event {
                 Ok(FollowEvent::Block(block)) => match self.apply(engine, block).await? {
                     Some(applied) => engine = applied,
                     None => return Ok(()),
@@ -183,7 +183,7 @@ impl Verifier {
     }
 
     fn publish(&self, engine: &Engine, l1: BlockRef, l1_time: u64) {
-        let view = view(engine, &self.book, l1, l1_time, self.l1_head);
+        let view = view(engine, &self.book, l1, l1_time, *self.l1_head.borrow());
         self.view.send_replace(view);
     }
 
@@ -197,34 +197,32 @@ impl Verifier {
     }
 }
 
-/// What the follower delivered, and where L1 was when it looked.
-struct Seen {
-    event: Result<FollowEvent, L1Error>,
-    head: Option<BlockRef>,
-}
+type Events = mpsc::Receiver<Result<FollowEvent, L1Error>>;
 
-/// Reads L1 in a task of its own while blocks are derived.
-fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> mpsc::Receiver<Seen> {
+/// Reads L1 in a task of its own while blocks are derived; the head it saw last stands beside.
+fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, watch::Receiver<BlockRef>) {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
+    let (head, heads) = watch::channel(UNKNOWN_HEAD);
     tokio::spawn(async move {
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return,
                 event = follower.next() => event,
             };
+            head.send_replace(follower.head().unwrap_or(UNKNOWN_HEAD));
             let last = event.as_ref().is_err_and(|error| !error.is_temporary());
-            if sender.send(Seen { event, head: follower.head() }).await.is_err() || last {
+            if sender.send(event).await.is_err() || last {
                 return;
             }
         }
     });
-    receiver
+    (receiver, heads)
 }
 
-async fn next(follower: &mut mpsc::Receiver<Seen>, stop: &CancellationToken) -> Option<Seen> {
+async fn next(follower: &mut Events, stop: &CancellationToken) -> Option<Result<FollowEvent, L1Error>> {
     tokio::select! {
         () = stop.cancelled() => None,
-        seen = follower.recv() => seen,
+        event = follower.recv() => event,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::{SolCall, SolEvent};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_sol_types::{SolCall, SolEvent, SolValue};
 use mayfly_contracts::{
     l2::L2Registry::CollectionRegistered,
     settlement::Settlement,
@@ -148,6 +148,12 @@ fn indexes<E: SolEvent>(receipt: &TransactionReceipt, vault: Address, index: imp
     events.filter_map(|event| u64::try_from(index(&event.data)).ok()).collect()
 }
 
+/// What a description leaf commits to.
+fn description(registered: &CollectionRegistered) -> U256 {
+    let texts = (registered.name.clone(), registered.symbol.clone(), registered.baseURI.clone());
+    keccak256(texts.abi_encode_params()).into()
+}
+
 /// Gives collections born on the rollup their names on L1; those already named, and those that an
 /// organiser's own minter names, are left alone. Returns how many were named.
 pub async fn describe_collections(
@@ -163,8 +169,10 @@ pub async fn describe_collections(
     let described: Vec<_> = payouts.into_iter().filter(|payout| payout.leaf.kind == AssetKind::Description).collect();
     let mut named = 0;
     for payout in open_payouts(sender.client(), info.vault, described).await? {
-        let token = payout.leaf.token;
-        let Some(texts) = registered.iter().find(|registered| registered.collection == token) else { continue };
+        let described = |registered: &&CollectionRegistered| {
+            registered.collection == payout.leaf.token && description(registered) == payout.leaf.token_id
+        };
+        let Some(texts) = registered.iter().find(described) else { continue };
         let call = Vault::describeCollectionCall {
             name: texts.name.clone(),
             symbol: texts.symbol.clone(),

@@ -82,6 +82,11 @@ impl Results {
         self.checkpoints.last()
     }
 
+    /// All registrations of collections, in order.
+    pub fn registrations(&self) -> Vec<CollectionRegistered> {
+        self.collections.iter().map(|(_, registered)| registered.clone()).collect()
+    }
+
     /// The right claim for a contest: the state after `batch_seq`, or after the end. None if there
     /// is no such batch, or the rollup has not closed with it.
     pub fn claim(&self, parent: B256, batch_seq: u64, closing: bool) -> Option<Claim> {

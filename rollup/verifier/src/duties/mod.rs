@@ -29,8 +29,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub struct Roles {
     /// Who sends and pays; needed by every duty.
     pub sender: Option<Sender>,
-    /// Sign right claims with this attester's key.
-    pub attester: Option<Key>,
+    /// Sign right claims with these attesters' keys.
+    pub attesters: Vec<Key>,
     /// Propose claims at every interval, and the closing claim.
     pub propose: bool,
     /// Propose a rival to every wrong claim, and defend right ones with at most so many wei each.
@@ -50,7 +50,7 @@ pub struct Roles {
 impl Roles {
     /// Whether there is anything to do.
     pub fn any(&self) -> bool {
-        self.attester.is_some()
+        !self.attesters.is_empty()
             || self.rival.is_some()
             || self.propose
             || self.vote
@@ -121,10 +121,9 @@ impl Duties {
         if roles.any() && roles.sender.is_none() {
             return Err(VerifierError::NoSender);
         }
-        if let Some(key) = &roles.attester
-            && !info.config.attesters.contains(&key.address())
-        {
-            return Err(VerifierError::WrongKey { address: key.address(), role: "attester" });
+        let strangers = roles.attesters.iter().find(|key| !info.config.attesters.contains(&key.address()));
+        if let Some(stranger) = strangers {
+            return Err(VerifierError::WrongKey { address: stranger.address(), role: "attester" });
         }
         let contracts = contracts(&info);
         Ok(Self { context: Context { info, contracts, l1, roles }, views, events, acted_in: 0 })
@@ -201,9 +200,7 @@ impl Context {
             actions.extend(self.rivals(view));
             actions.extend(self.defences(view, budget).await?);
         }
-        if let Some(key) = &roles.attester {
-            actions.extend(self.attestations(view, key)?);
-        }
+        actions.extend(self.attestations(view)?);
         if roles.vote {
             actions.extend(self.votes(view).await?);
         }

@@ -12,7 +12,7 @@ use super::world::{ATTESTER, ETHER, HONEST, USER, World, quick, transaction, wai
 async fn an_attested_claim_is_final_after_the_delay_and_pays_a_withdrawal() {
     let world = World::new().await;
     let mut roles = world.roles().await;
-    (roles.propose, roles.finalize, roles.attester) = (true, true, Some(Anvil::key(ATTESTER)));
+    (roles.propose, roles.finalize, roles.attesters) = (true, true, vec![Anvil::key(ATTESTER)]);
     let worker = world.verifier(roles);
     let to = Address::repeat_byte(9);
     let call = L2Bridge::withdrawETHCall { to }.abi_encode();

@@ -17,7 +17,7 @@ async fn without_a_sequencer_anybody_freezes_closes_and_claims() {
     // From here on the sequencer is silent.
     let mut roles = world.roles().await;
     (roles.freeze, roles.propose, roles.finalize) = (true, true, true);
-    roles.attester = Some(Anvil::key(ATTESTER));
+    roles.attesters = vec![Anvil::key(ATTESTER)];
     let anybody = world.verifier(roles);
     world.anvil.advance(601).await.unwrap();
     for _ in 0..200 {

@@ -114,6 +114,42 @@ async fn roles_without_an_account_or_with_a_strangers_key_are_refused() {
     };
     let penniless = spawn(Roles { propose: true, ..Roles::default() });
     assert!(matches!(penniless, Err(mayfly_verifier::VerifierError::NoSender)));
-    let stranger = Roles { attester: Some(mayfly_l1::Anvil::key(HONEST)), ..world.roles().await };
+    let stranger = Roles { attesters: vec![mayfly_l1::Anvil::key(HONEST)], ..world.roles().await };
     assert!(matches!(spawn(stranger), Err(mayfly_verifier::VerifierError::WrongKey { .. })));
+}
+
+#[tokio::test]
+async fn waits_for_blobs_and_l1_to_come_back_and_says_so() {
+    let world = World::new().await;
+    world.post(vec![transaction(&world.info, USER, 0, Address::repeat_byte(9), 1, vec![])], true).await;
+    let right = world.synced().await;
+    // The blob endpoint refuses connections, as its port is closed.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let urls = [format!("http://{closed}")];
+    let options = L1Options { attempts: 1, ..L1Options::default() };
+    let config = mayfly_verifier::VerifierConfig {
+        info: world.info.clone(),
+        l1: world.anvil.client(),
+        beacon: mayfly_l1::BeaconClient::new(&urls, options).unwrap(),
+        poll: std::time::Duration::from_millis(10),
+        roles: Roles::default(),
+    };
+    let blind = mayfly_verifier::Verifier::spawn(config, Default::default()).unwrap();
+    let view = wait(&blind, |view| view.trouble.is_some()).await;
+    assert!(!view.is_synced() && view.batches() == 0);
+    // It goes on where it was once the endpoint is there.
+    let target: std::net::SocketAddr = world.anvil.url().trim_start_matches("http://").parse().unwrap();
+    let listener = tokio::net::TcpListener::bind(closed).await.unwrap();
+    let relay = tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut to = tokio::net::TcpStream::connect(target).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+            });
+        }
+    });
+    let view = wait(&blind, |view| view.batches() == 1).await;
+    assert_eq!((view.state_root, view.trouble), (right.state_root, None));
+    relay.abort();
+    blind.stop().await;
 }

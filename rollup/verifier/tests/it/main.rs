@@ -5,4 +5,5 @@ mod claims;
 mod disputes;
 mod end;
 mod follow;
+mod payouts;
 mod world;

@@ -11,7 +11,7 @@ use mayfly_contracts::{
     types::{Allocation, Claim, Config},
 };
 use mayfly_l1::{
-    Anvil, AnvilConfig, BeaconClient, BlockTag, FeeCaps, L1Error, L1Options, Sender, SubmitOptions, TxIntent,
+    Anvil, AnvilConfig, BeaconClient, BlockTag, FeeCaps, Key, L1Error, L1Options, Sender, SubmitOptions, TxIntent,
 };
 use mayfly_rollup::{
     RollupInfo, Windows,
@@ -235,7 +235,7 @@ pub(crate) async fn wait(verifier: &VerifierHandle, done: impl FnMut(&View) -> b
     }
 }
 
-/// A free transaction on the rollup.
+/// A free transaction on the rollup by one of the dev accounts.
 pub(crate) fn transaction(
     info: &RollupInfo,
     who: usize,
@@ -244,17 +244,26 @@ pub(crate) fn transaction(
     value: u128,
     data: Vec<u8>,
 ) -> TxEnvelope {
+    signed(info, &Anvil::key(who), nonce, TxKind::Call(to), value, data)
+}
+
+/// A free transaction on the rollup.
+pub(crate) fn signed(info: &RollupInfo, key: &Key, nonce: u64, to: TxKind, value: u128, data: Vec<u8>) -> TxEnvelope {
     let tx = TxEip1559 {
         chain_id: info.chain_id,
         nonce,
-        gas_limit: if data.is_empty() { 21_000 } else { 1_000_000 },
+        gas_limit: match to {
+            TxKind::Create => 5_000_000,
+            TxKind::Call(_) if data.is_empty() => 21_000,
+            TxKind::Call(_) => 200_000,
+        },
         max_fee_per_gas: 0,
         max_priority_fee_per_gas: 0,
-        to: TxKind::Call(to),
+        to,
         value: U256::from(value),
         access_list: Default::default(),
         input: data.into(),
     };
-    let signature = Anvil::key(who).sign_hash(&tx.signature_hash()).unwrap();
+    let signature = key.sign_hash(&tx.signature_hash()).unwrap();
     tx.into_signed(signature).into()
 }

@@ -1,0 +1,95 @@
+//! NFTs born on the rollup, minted on L1 by anybody for their owners.
+
+use alloy_primitives::{Address, TxKind, U256};
+use alloy_sol_types::{SolCall, SolConstructor};
+use mayfly_contracts::{
+    inbox::Inbox,
+    l2::L2Registry,
+    predeploys::L2_REGISTRY,
+    settlement::Settlement,
+    tokens::DemoCollection,
+    vault::{SettledERC721, Vault},
+};
+use mayfly_l1::{Anvil, Key};
+use mayfly_rollup::settlement::AssetKind;
+use mayfly_verifier::{ClaimStatus, describe_collections, pay_out};
+
+use super::world::{ORGANISER, USER, World, quick, signed, wait};
+
+const WALLETS: usize = 120;
+const ERC721: u8 = 4;
+
+/// Deploys and registers a collection, mints to fresh wallets without a wei, posts it all.
+async fn event(world: &World) -> (Address, Vec<Key>) {
+    let organiser = Anvil::key(USER);
+    let names = DemoCollection::constructorCall {
+        name_: "Night".into(),
+        symbol_: "NGT".into(),
+        baseURI_: "ipfs://night/".into(),
+    };
+    let code = [DemoCollection::BYTECODE.as_ref(), &names.abi_encode()].concat();
+    let collection = organiser.address().create(0);
+    let register = |name: &str| L2Registry::registerCollectionCall {
+        collection,
+        kind: ERC721,
+        name: name.into(),
+        symbol: "NGT".into(),
+        baseURI: "ipfs://night/".into(),
+    };
+    let call = |nonce: u64, data: Vec<u8>| signed(&world.info, &organiser, nonce, TxKind::Call(L2_REGISTRY), 0, data);
+    let mut transactions = vec![
+        signed(&world.info, &organiser, 0, TxKind::Create, 0, code),
+        call(1, register("First name").abi_encode()),
+        call(2, register("Mint night").abi_encode()),
+    ];
+    let wallets: Vec<Key> = (0..WALLETS).map(|_| Key::random()).collect();
+    let mint = DemoCollection::mintCall {}.abi_encode();
+    transactions
+        .extend(wallets.iter().map(|key| signed(&world.info, key, 0, TxKind::Call(collection), 0, mint.clone())));
+    world.post(transactions, false).await;
+    (collection, wallets)
+}
+
+#[tokio::test]
+async fn every_wallet_owns_its_nft_on_l1_afterwards() {
+    let world = World::with(|config| config.windows.claimInterval = 0).await;
+    let (collection, wallets) = event(&world).await;
+    let organiser = world.sender(ORGANISER).await;
+    organiser.transact(world.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
+    let mut roles = world.roles().await;
+    (roles.propose, roles.finalize) = (true, true);
+    let worker = world.verifier(roles);
+    world.anvil.advance(601).await.unwrap();
+    wait(&worker, |view| !view.claims.is_empty()).await;
+    world.anvil.advance(1_001).await.unwrap();
+    let view = world.mine_until(&worker, |view| view.claims[0].status == ClaimStatus::Final).await;
+    assert!(view.claims[0].carries_leaves);
+
+    let closing = view.closing().unwrap();
+    let vault = world.info.vault;
+    let all = closing.payouts(None).unwrap();
+    let report = pay_out(&organiser, vault, all.clone(), &quick()).await.unwrap();
+    assert!(report.skipped.is_empty());
+    assert_eq!(report.paid.len(), WALLETS + 1, "the NFTs and the genesis account's ether");
+    println!("L1 gas for each of {} claims: {}", report.paid.len(), report.gas_used / report.paid.len() as u64);
+    let settled = world.call(vault, &Vault::settledCollectionCall { kind: ERC721, collection }).await;
+    for (index, wallet) in wallets.iter().enumerate() {
+        let owner = SettledERC721::ownerOfCall { tokenId: U256::from(index + 1) };
+        assert_eq!(world.call(settled, &owner).await, wallet.address());
+    }
+    let registered = view.results.registrations();
+    assert_eq!(registered.len(), 2);
+    let named = describe_collections(&organiser, &world.info, all.clone(), &registered, &quick()).await.unwrap();
+    assert_eq!(named, 1);
+    assert_eq!(world.call(settled, &SettledERC721::nameCall {}).await, "Mint night", "the last name counts");
+    let again = describe_collections(&organiser, &world.info, all.clone(), &registered, &quick()).await.unwrap();
+    assert_eq!(again, 0);
+
+    // A claim for one wallet alone is refused once it was paid.
+    let one = closing.payouts(Some(wallets[0].address())).unwrap();
+    assert_eq!((one.len(), one[0].leaf.kind), (1, AssetKind::BornErc721));
+    let claim = Vault::claimCall { leaf: one[0].l1_leaf(), proof: one[0].proof.clone() };
+    assert!(organiser.transact(vault, &claim, U256::ZERO, &quick()).await.is_err());
+    assert!(world.call(world.info.settlement, &Settlement::settledClaimCall {}).await == view.claims[0].hash);
+    worker.stop().await;
+}
