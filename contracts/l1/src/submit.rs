@@ -48,7 +48,7 @@ impl Sender {
             Some(gas_limit) => gas_limit,
             None => self.estimate_gas(intent).await?,
         };
-        let first = self.send_first(intent, gas_limit).await?;
+        let (first, mut in_pool) = self.send_first(intent, gas_limit).await?;
         let (nonce, started) = (first.nonce, Instant::now());
         let mut attempts = vec![first];
         let mut sent = started;
@@ -65,6 +65,9 @@ impl Sender {
             if started.elapsed() > options.timeout {
                 return Err(L1Error::NotMined { hash: last, after: options.timeout });
             }
+            if !in_pool {
+                in_pool = self.offer(&attempts).await;
+            }
             if sent.elapsed() > options.bump_after && attempts.len() < MAX_ATTEMPTS {
                 sent = Instant::now();
                 if let Some(attempt) = self.try_bump(intent, &attempts, nonce, gas_limit).await? {
@@ -74,13 +77,30 @@ impl Sender {
         }
     }
 
-    /// The first attempt; clones of this sender that submit at the same time take turns.
-    async fn send_first(&self, intent: &TxIntent, gas_limit: u64) -> Result<SignedTx, L1Error> {
+    /// The first attempt, and whether it surely reached the pool: after a broken connection it may
+    /// have, so it is offered again, and never replaced by a second submission. Clones of this
+    /// sender that submit at the same time take turns.
+    async fn send_first(&self, intent: &TxIntent, gas_limit: u64) -> Result<(SignedTx, bool), L1Error> {
         let _turn = self.nonce_turn.acquire().await.map_err(|error| L1Error::Config(error.to_string()))?;
         let nonce = self.pending_nonce().await?;
         let signed = self.sign(intent, nonce, gas_limit, self.suggest_fees().await?).await?;
-        self.broadcast(&signed.raw).await?;
-        Ok(signed)
+        match self.broadcast(&signed.raw).await {
+            Ok(_) => Ok((signed, true)),
+            Err(error) if error.is_temporary() => Ok((signed, false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Broadcasts the last attempt again; true once there is no need to.
+    async fn offer(&self, attempts: &[SignedTx]) -> bool {
+        let Some(last) = attempts.last() else { return true };
+        match self.broadcast(&last.raw).await {
+            Ok(_) | Err(L1Error::NonceTooLow(_)) => true,
+            Err(error) => {
+                tracing::debug!(%error, nonce = last.nonce, "broadcast failed, trying again");
+                false
+            }
+        }
     }
 
     async fn mined(&self, attempts: &[SignedTx]) -> Result<Option<TransactionReceipt>, L1Error> {

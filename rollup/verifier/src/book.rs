@@ -1,6 +1,6 @@
 //! The claims on L1, as their logs tell, and what we think of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use alloy_primitives::{Address, B256};
 use mayfly_contracts::{settlement::Settlement::SettlementEvents, types::Claim};
@@ -88,6 +88,8 @@ pub(crate) struct ClaimBook {
     entries: Vec<Entry>,
     claims: Vec<ProposedClaim>,
     places: HashMap<B256, usize>,
+    /// Claims whose transaction carries leaves; that log comes before the claim's own.
+    with_leaves: HashSet<B256>,
 }
 
 impl ClaimBook {
@@ -146,11 +148,13 @@ impl ClaimBook {
                     status: ClaimStatus::Pending,
                     disputed: self.claims.iter().any(|claim| claim.contest == event.contest),
                     attested: Vec::new(),
-                    carries_leaves: false,
+                    carries_leaves: self.with_leaves.contains(&event.claimHash),
                     verdict: Verdict::Open,
                 });
             }
-            SettlementEvents::LeavesCarried(event) => self.change(event.claimHash, |claim| claim.carries_leaves = true),
+            SettlementEvents::LeavesCarried(event) => {
+                self.with_leaves.insert(event.claimHash);
+            }
             SettlementEvents::Attested(event) => {
                 self.change(event.claimHash, |claim| claim.attested.push(event.attester))
             }

@@ -50,6 +50,12 @@ pub struct Verifier {
     stop: CancellationToken,
 }
 
+/// Why a run over L1 ended.
+enum End {
+    Stopped,
+    StartAgain,
+}
+
 impl Verifier {
     /// Starts following; the tasks end with the handle or `stop`.
     pub fn spawn(config: VerifierConfig, stop: CancellationToken) -> Result<VerifierHandle, VerifierError> {
@@ -80,7 +86,8 @@ impl Verifier {
     async fn run(mut self, mut engine: Engine, readers: watch::Sender<mayfly_evm::ChainReader>) {
         loop {
             match self.follow(engine).await {
-                Ok(()) => return,
+                Ok(End::Stopped) => return,
+                Ok(End::StartAgain) => {}
                 Err(error) if error.wants_fresh_start() => {
                     tracing::warn!(%error, rollup = %self.info.rollup, "derivation starts again");
                 }
@@ -99,8 +106,8 @@ impl Verifier {
         }
     }
 
-    /// One run from the creation on; returns when stopped.
-    async fn follow(&mut self, mut engine: Engine) -> Result<(), VerifierError> {
+    /// One run from the creation on.
+    async fn follow(&mut self, mut engine: Engine) -> Result<End, VerifierError> {
         let start = BlockRef { number: self.info.l1_number, hash: self.info.l1_hash };
         let addresses = contracts(&self.info).addresses();
         let config = FollowerConfig { poll: self.poll, ..FollowerConfig::new(start, addresses) };
@@ -113,17 +120,20 @@ impl Verifier {
             match event {
                 Ok(FollowEvent::Block(block)) => match self.apply(engine, block).await? {
                     Some(applied) => engine = applied,
-                    None => return Ok(()),
+                    None => return Ok(End::Stopped),
                 },
                 Ok(FollowEvent::Reorg { common }) => {
-                    engine.reset_to(common.number)?;
+                    if let Err(error) = engine.reset_to(common.number) {
+                        tracing::warn!(%error, l1_block = common.number, "cannot go back so far");
+                        return Ok(End::StartAgain);
+                    }
                     self.step_back(&engine, common);
                 }
                 Err(error) if error.is_temporary() => self.trouble(&error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(End::Stopped)
     }
 
     /// Derives a block; none if stopped meanwhile.

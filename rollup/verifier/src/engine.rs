@@ -192,8 +192,7 @@ impl Engine {
         }
     }
 
-    /// Goes back to the state after L1 block `number`. If that is too far back, the error wants a
-    /// fresh start.
+    /// Goes back to the state after L1 block `number`. After an error, start with a new engine.
     pub(crate) fn reset_to(&mut self, number: u64) -> Result<(), VerifierError> {
         self.derivation.reset_to(number, &mut self.chain)?;
         let head = self.chain.head().number();

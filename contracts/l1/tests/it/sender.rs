@@ -6,7 +6,11 @@ use alloy_primitives::{Address, U256};
 use mayfly_l1::{Anvil, Blob, Broadcast, FeeCaps, Fees, Key, L1Error, Sender, SubmitOptions, TxIntent, TxKind};
 use serde_json::json;
 
-use super::{REVERTER, anvil, deploy, quick, sender};
+use super::{
+    REVERTER, anvil, deploy, impatient,
+    proxy::{Fault, Proxy},
+    quick, sender,
+};
 
 async fn no_mining(anvil: &Anvil) {
     let _: serde_json::Value = anvil.client().request("evm_setAutomine", json!([false])).await.unwrap();
@@ -140,4 +144,32 @@ async fn submissions_at_the_same_time_take_different_nonces() {
         assert!(receipt.unwrap().status());
     }
     assert_eq!(sender.mined_nonce().await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_broadcast_that_breaks_is_offered_again_under_its_nonce() {
+    let anvil = anvil().await;
+    let proxy = Proxy::start(anvil.url()).await;
+    let client = impatient(std::slice::from_ref(&proxy.url));
+    let sender = Sender::connect(client, Anvil::key(0), FeeCaps::default()).await.unwrap();
+    // Anvil takes it; the answer is lost.
+    proxy.set(Fault::Lie("eth_sendRawTransaction", |answer| *answer = json!([])));
+    let receipt = sender.send_and_confirm(&transfer(), &quick()).await.unwrap();
+    assert!(receipt.status());
+    assert_eq!(sender.mined_nonce().await.unwrap(), 1, "sent once");
+    // Nothing reaches anvil for a while.
+    proxy.set(Fault::None);
+    let submission = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send_and_confirm(&transfer(), &quick()).await }
+    });
+    proxy.set(Fault::Hangup);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    proxy.set(Fault::None);
+    match submission.await.unwrap() {
+        Ok(receipt) => assert!(receipt.status()),
+        // It broke before anything was signed.
+        Err(error) => assert!(error.is_temporary(), "{error}"),
+    }
+    assert!(sender.mined_nonce().await.unwrap() <= 2);
 }
