@@ -17,6 +17,7 @@ pub mod http;
 pub mod keys;
 pub mod logging;
 pub mod metrics;
+pub mod node;
 pub mod rpc;
 
 pub use error::NodeError;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::{rollup::RollupCommand, target::TargetArgs};
 use crate::logging::LogFormat;
 
 /// Rollups for Ethereum that live for hours or days, and close themselves.
@@ -38,6 +39,19 @@ pub struct GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start everything on this machine: PostgreSQL, an L1, the contracts and a node
+    #[command(after_help = "Example:\n  mayfly dev --data-dir /tmp/night --rpc-port 8645")]
+    Dev(DevArgs),
+    /// Run a node: sequence rollups and answer wallets
+    #[command(after_help = "Example:\n  mayfly node --config /etc/mayfly/node.toml")]
+    Node(NodeArgs),
+    /// Launch, watch, use and close rollups
+    Rollup(RollupArgs),
+    /// Rebuild a rollup from L1 alone and compare; optionally attest, propose, finalize and more
+    #[command(
+        after_help = "Examples:\n  mayfly verify --rollup 0x… --l1-url http://127.0.0.1:8545 --once\n  mayfly verify --rollup 0x… --attest env:ATTESTER_KEY --propose --finalize --json"
+    )]
+    Verify(super::verify::VerifyArgs),
     /// Make, import, rotate and list keys
     Keys(KeysArgs),
     /// Check this machine, the database, L1 and the keys
@@ -45,6 +59,29 @@ pub enum Command {
     Doctor(NodeArgs),
     /// Check or print a configuration
     Config(ConfigArgs),
+}
+
+/// `mayfly dev`.
+#[derive(Clone, Debug, Args)]
+pub struct DevArgs {
+    /// Port of the public JSON-RPC; 0 picks a free one
+    #[arg(long, env = "MAYFLY_RPC_PORT", default_value_t = 0)]
+    pub rpc_port: u16,
+    /// Port of the operator's API; 0 picks a free one
+    #[arg(long, env = "MAYFLY_ADMIN_PORT", default_value_t = 0)]
+    pub admin_port: u16,
+    /// Port of L1; 0 picks a free one
+    #[arg(long, env = "MAYFLY_L1_PORT", default_value_t = 0)]
+    pub l1_port: u16,
+    /// Seconds between L1 blocks
+    #[arg(long, env = "MAYFLY_L1_BLOCK_TIME", default_value_t = 1)]
+    pub l1_block_time: u64,
+    /// The node's settings (see `mayfly config default`); places, ports and keys are the stack's
+    #[arg(long, env = "MAYFLY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Start the L1 and the contracts only: the node is run elsewhere
+    #[arg(long)]
+    pub no_node: bool,
 }
 
 /// `mayfly node` and `mayfly doctor`.
@@ -59,6 +96,17 @@ pub struct NodeArgs {
     /// PostgreSQL URL; replaces database.url
     #[arg(long, env = "MAYFLY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+}
+
+/// `mayfly rollup`.
+#[derive(Debug, Args)]
+pub struct RollupArgs {
+    /// Where L1 and the node are, and who acts.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RollupCommand,
 }
 
 /// `mayfly keys`.

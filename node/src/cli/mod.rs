@@ -4,11 +4,17 @@
 
 mod args;
 mod config;
+mod dev;
 mod doctor;
 mod keys;
 mod node;
 mod output;
+mod rollup;
 mod run;
+mod session;
+mod signal;
+mod target;
+mod verify;
 
 pub use args::{Cli, Command};
 pub use run::main;

@@ -13,12 +13,22 @@ pub(crate) trait Report: Serialize {
 /// Prints the result.
 pub(crate) fn print(report: &impl Report, json: bool) -> eyre::Result<()> {
     let text = if json { serde_json::to_string_pretty(report)? } else { report.text() };
+    write_out(&text)
+}
+
+fn write_out(text: &str) -> eyre::Result<()> {
     let mut out = std::io::stdout().lock();
     // A reader that left (`| head`) is no failure of ours.
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Prints one of several results on a line of its own: JSON Lines, or text.
+pub(crate) fn print_line(report: &impl Report, json: bool) -> eyre::Result<()> {
+    let text = if json { serde_json::to_string(report)? } else { report.text() };
+    write_out(&text)
 }
 
 /// Says what is going on, on stderr.

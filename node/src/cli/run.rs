@@ -25,10 +25,10 @@ fn run(cli: Cli) -> eyre::Result<()> {
     let data_dir: PathBuf = global.data_dir.clone().unwrap_or_else(default_data_dir);
     // A node reads its log settings from its configuration too; all others log little.
     let node = match &command {
-        Command::Doctor(args) => Some(super::node::config(args, &global)?),
+        Command::Node(args) | Command::Doctor(args) => Some(super::node::config(args, &global)?),
         _ => None,
     };
-    let quiet = "warn";
+    let quiet = if matches!(command, Command::Dev(_) | Command::Verify(_)) { "info" } else { "warn" };
     let filter = node.as_ref().map_or(quiet, |c| &c.log);
     let filter = global.log.as_deref().unwrap_or(filter);
     let format = global.log_format.or(node.as_ref().map(|c| c.log_format)).unwrap_or_default();
@@ -38,8 +38,12 @@ fn run(cli: Cli) -> eyre::Result<()> {
     match (command, node) {
         (Command::Config(args), _) => super::config::run(args.command, json),
         (Command::Keys(args), _) => super::keys::run(args, &data_dir, json),
+        (Command::Dev(args), _) => block_on(super::dev::run(args, data_dir, json)),
+        (Command::Rollup(args), _) => block_on(super::rollup::run(args, data_dir, json)),
+        (Command::Verify(args), _) => block_on(super::verify::run(args, data_dir, json)),
+        (Command::Node(_), Some(config)) => block_on(super::node::run(config, json)),
         (Command::Doctor(_), Some(config)) => block_on(super::doctor::run(config, json)),
-        (Command::Doctor(_), None) => eyre::bail!("no configuration"),
+        (Command::Node(_) | Command::Doctor(_), None) => eyre::bail!("no configuration"),
     }
 }
 

@@ -7,7 +7,10 @@ use alloy_primitives::Address;
 use clap::Args;
 use eyre::{WrapErr, bail, eyre};
 
-use crate::{dev::DevState, keys::{KeySource, KeyStore, PasswordSource}};
+use crate::{
+    dev::DevState,
+    keys::{KeySource, KeyStore, PasswordSource},
+};
 
 /// Where L1 and the node are, and who acts.
 #[derive(Clone, Debug, Default, Args)]
@@ -88,7 +91,7 @@ impl Target {
     }
 
     /// The key that acts. On the development chain the first funded account stands in.
-    pub(crate) fn signer(&self, l1_chain_id: u64) -> eyre::Result<alloy::signers::local::PrivateKeySigner> {
+    pub(crate) fn signer(&self, l1_chain_id: u64) -> eyre::Result<mayfly_l1::Key> {
         let dev_chain = l1_chain_id == crate::dev::CHAIN_ID;
         let source = match &self.args.key {
             Some(source) => source.clone(),
@@ -98,12 +101,13 @@ impl Target {
         self.open_key(&source, l1_chain_id)
     }
 
+    /// Whether --key was given.
+    pub(crate) fn names_key(&self) -> bool {
+        self.args.key.is_some()
+    }
+
     /// Opens a key that another flag names.
-    pub(crate) fn open_key(
-        &self,
-        source: &KeySource,
-        l1_chain_id: u64,
-    ) -> eyre::Result<alloy::signers::local::PrivateKeySigner> {
+    pub(crate) fn open_key(&self, source: &KeySource, l1_chain_id: u64) -> eyre::Result<mayfly_l1::Key> {
         let store = KeyStore::new(self.data_dir.join("keys"));
         let password = PasswordSource::current(self.args.password_file.clone());
         Ok(store.load(source, &password, l1_chain_id == crate::dev::CHAIN_ID)?)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy_primitives::Address;
+use mayfly_sequencer::SequencerSettings;
 use serde::{Deserialize, Serialize};
 
 use super::default_data_dir;
@@ -37,6 +38,8 @@ pub struct NodeConfig {
     pub admin: AdminConfig,
     /// The keys the node signs with.
     pub keys: KeysConfig,
+    /// How rollups are sequenced.
+    pub sequencer: SequencerSettings,
     /// Bounds on what one node takes on.
     pub limits: LimitsConfig,
 }
@@ -56,13 +59,14 @@ pub struct L1Config {
 }
 
 /// Where the ledger is.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
     /// `postgres://…`; empty: a private server inside the data directory.
     pub url: String,
-    /// Connections in the pool; 0 takes the default.
-    pub max_connections: u32,
+    /// Whether a private server waits for the disk. False only where losing the database
+    /// in a power cut does not matter.
+    pub fsync: bool,
 }
 
 /// The operator's listener: metrics, status and commands, all behind the token.
@@ -96,8 +100,6 @@ pub struct KeysConfig {
 pub struct LimitsConfig {
     /// Rollups sequenced at once.
     pub max_rollups: usize,
-    /// How long a block may wait before its batch is posted, in seconds.
-    pub max_unposted_seconds: u64,
     /// How long shutdown waits for the last batch and open requests, in seconds.
     pub shutdown_seconds: u64,
 }
@@ -114,6 +116,7 @@ impl Default for NodeConfig {
             rpc: HttpConfig::default(),
             admin: AdminConfig::default(),
             keys: KeysConfig::default(),
+            sequencer: SequencerSettings::default(),
             limits: LimitsConfig::default(),
         }
     }
@@ -122,6 +125,12 @@ impl Default for NodeConfig {
 impl Default for L1Config {
     fn default() -> L1Config {
         L1Config { urls: vec!["http://127.0.0.1:8545".into()], beacon_url: String::new(), chain_id: 0, factory: None }
+    }
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> DatabaseConfig {
+        DatabaseConfig { url: String::new(), fsync: true }
     }
 }
 
@@ -144,7 +153,7 @@ impl Default for KeysConfig {
 
 impl Default for LimitsConfig {
     fn default() -> LimitsConfig {
-        LimitsConfig { max_rollups: 16, max_unposted_seconds: 60, shutdown_seconds: 20 }
+        LimitsConfig { max_rollups: 16, shutdown_seconds: 20 }
     }
 }
 
@@ -208,8 +217,8 @@ impl NodeConfig {
                 self.keys.sequencer
             ));
         }
-        if self.limits.max_rollups == 0 || self.limits.max_unposted_seconds == 0 {
-            return Err("limits: max_rollups and max_unposted_seconds must not be 0".into());
+        if self.limits.max_rollups == 0 {
+            return Err("limits.max_rollups: 0 is no node".into());
         }
         tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|e| format!("log: {:?}: {e}", self.log))?;
         Ok(())

@@ -11,6 +11,7 @@ use std::{
 
 use alloy::signers::{k256::elliptic_curve::rand_core::OsRng, local::PrivateKeySigner};
 use alloy_primitives::Address;
+use mayfly_l1::Key;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -106,27 +107,23 @@ impl KeyStore {
     ///
     /// # Errors
     /// If it does not exist, the password is wrong, or it is a development key elsewhere.
-    pub fn load(
-        &self,
-        source: &KeySource,
-        password: &PasswordSource,
-        dev_chain: bool,
-    ) -> Result<PrivateKeySigner, NodeError> {
+    pub fn load(&self, source: &KeySource, password: &PasswordSource, dev_chain: bool) -> Result<Key, NodeError> {
         let name = source.to_string();
-        match source {
+        let signer = match source {
             KeySource::Dev(_) if !dev_chain => {
-                Err(NodeError::key(name, "known to everybody: only for the development chain"))
+                Err(NodeError::key(&name, "known to everybody: only for the development chain"))
             }
             KeySource::Dev(index) => dev_key(*index),
             KeySource::Env(variable) => {
                 let secret = Zeroizing::new(std::env::var(variable).map_err(|e| NodeError::key(&name, e))?);
-                secret.trim().parse().map_err(|_| NodeError::key(name, "not a private key of 64 hex digits"))
+                secret.trim().parse().map_err(|_| NodeError::key(&name, "not a private key of 64 hex digits"))
             }
             KeySource::File(path) => decrypt(path, &name, &password.read(&format!("password of {name}"), false)?),
             KeySource::Name(key) => {
                 decrypt(&self.path(key)?, &name, &password.read(&format!("password of {name}"), false)?)
             }
-        }
+        }?;
+        Key::from_bytes(signer.to_bytes()).map_err(|e| NodeError::key(name, e))
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, NodeError> {

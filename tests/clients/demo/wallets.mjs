@@ -2,8 +2,8 @@
 // most through viem (its Sync path and its polling path), some through ethers and cast.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { Contract, FetchRequest, JsonRpcProvider, Wallet } from 'ethers';
-import { encodeFunctionData } from 'viem';
+import { Contract, JsonRpcProvider, Wallet } from 'ethers';
+import { encodeFunctionData, parseEventLogs } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { artifact, parallel } from './chain.mjs';
 
@@ -12,6 +12,8 @@ const run = promisify(execFile);
 // queue does not hide the node's latency on a small machine.
 const WIDTH = 8;
 const SYNC_TIMEOUT_MS = 20_000;
+const POINTS = 1_000n;
+const GIFT = 400n;
 
 /** Which client a wallet uses: every 20th ethers, a handful cast, every 10th viem by polling. */
 function clientOf(index) {
@@ -21,34 +23,36 @@ function clientOf(index) {
   return 'viem-sync';
 }
 
-/** One wallet's way to send a transaction and have its receipt, in milliseconds. */
+/** One wallet's way to send a call and have its receipt: `{ ok, logs }`. */
 const senders = {
   'viem-sync': ({ chain, key }) => {
     const writer = chain.writer(key);
     return async (to, data) => {
       const receipt = await writer.sendTransactionSync({ to, data, timeout: SYNC_TIMEOUT_MS });
-      return receipt.status === 'success' ? receipt.transactionHash : undefined;
+      return { ok: receipt.status === 'success', logs: receipt.logs };
     };
   },
   'viem-poll': ({ chain, key }) => {
     const writer = chain.writer(key);
-    return async (to, data) => (await chain.mined(await writer.sendTransaction({ to, data }))).transactionHash;
+    return async (to, data) => {
+      const receipt = await chain.mined(await writer.sendTransaction({ to, data }));
+      return { ok: true, logs: receipt.logs };
+    };
   },
-  ethers: ({ chain, key, provider }) => {
+  ethers: ({ key, provider }) => {
     const wallet = new Wallet(key, provider);
     return async (to, data) => {
-      const sent = await wallet.sendTransaction({ to, data });
-      const receipt = await sent.wait(1, 60_000);
-      return receipt.status === 1 ? sent.hash : undefined;
+      const receipt = await (await wallet.sendTransaction({ to, data })).wait(1, 60_000);
+      return { ok: receipt.status === 1, logs: receipt.logs };
     };
   },
   cast: ({ chain, key }) => async (to, data) => {
-    // The secret goes by the environment, as cast itself suggests.
+    // The secret goes by the environment, not by the command line.
     const { stdout } = await run('cast', ['send', '--json', '--rpc-url', chain.url, to, data], {
       env: { ...process.env, ETH_PRIVATE_KEY: key },
     });
     const receipt = JSON.parse(stdout);
-    return receipt.status === '0x1' ? receipt.transactionHash : undefined;
+    return { ok: receipt.status === '0x1', logs: receipt.logs };
   },
 };
 
@@ -61,51 +65,54 @@ export function freshWallets(count) {
 }
 
 /**
- * Every wallet mints from the collection; then every wallet hands something on:
- * even ones transfer their token to the next wallet, odd ones send ERC-20 units.
- * Returns the latencies of the Sync path and what each client sent.
+ * Every wallet mints from the collection; then even wallets hand their token to the
+ * next one, odd ones mint points and give some away. Returns what each client sent
+ * and the latencies of the Sync path in milliseconds.
  */
-export async function mintAndTransfer({ chain, wallets, collection, token, tokenName, collectionName, onProgress }) {
-  const request = new FetchRequest(chain.url);
-  const provider = new JsonRpcProvider(request, chain.chain.id, { staticNetwork: true, pollingInterval: 100 });
-  const nft = artifact(collectionName).abi;
-  const erc20 = artifact(tokenName).abi;
-  const reader = new Contract(collection, nft, provider);
+export async function mintAndTransfer({ chain, wallets, collection, token, onProgress }) {
+  const provider = new JsonRpcProvider(chain.url, chain.chain.id, { staticNetwork: true, pollingInterval: 100 });
+  const nft = artifact('DemoCollection').abi;
+  const points = artifact('DemoToken').abi;
   const latencies = [];
   const sentBy = {};
   let done = 0;
 
-  const send = async (client, sender, to, data) => {
+  const send = async (wallet, to, abi, functionName, args = []) => {
+    const data = encodeFunctionData({ abi, functionName, args });
     const before = performance.now();
-    const hash = await sender(to, data);
-    if (client === 'viem-sync') latencies.push(performance.now() - before);
-    if (!hash) throw new Error(`a ${client} transaction failed`);
-    sentBy[client] = (sentBy[client] ?? 0) + 1;
-    return hash;
+    const { ok, logs } = await wallet.send(to, data);
+    if (wallet.client === 'viem-sync') latencies.push(performance.now() - before);
+    if (!ok) throw new Error(`${functionName} through ${wallet.client} failed`);
+    sentBy[wallet.client] = (sentBy[wallet.client] ?? 0) + 1;
+    return logs;
+  };
+  const progress = (what) => {
+    if (++done % 100 === 0) onProgress?.(`${done} wallets ${what}`);
   };
 
   await parallel(wallets, WIDTH, async (wallet, index) => {
     wallet.client = clientOf(index);
     wallet.send = senders[wallet.client]({ chain, key: wallet.key, provider });
-    wallet.tokenId = BigInt(index + 1);
-    const mint = encodeFunctionData({ abi: nft, functionName: 'mint', args: [wallet.address, wallet.tokenId] });
-    await send(wallet.client, wallet.send, collection, mint);
-    if (++done % 100 === 0) onProgress?.(`${done} wallets minted`);
+    const logs = await send(wallet, collection, nft, 'mint');
+    wallet.tokenId = BigInt(parseEventLogs({ abi: nft, eventName: 'Transfer', logs })[0].args.tokenId);
+    progress('minted');
   });
   done = 0;
   await parallel(wallets, WIDTH, async (wallet, index) => {
-    const next = wallets[(index + 1) % wallets.length].address;
-    const [to, data] =
-      index % 2 === 0
-        ? [collection, encodeFunctionData({ abi: nft, functionName: 'transferFrom', args: [wallet.address, next, wallet.tokenId] })]
-        : [token, encodeFunctionData({ abi: erc20, functionName: 'mint', args: [next, 1_000n] })];
-    await send(wallet.client, wallet.send, to, data);
-    if (++done % 100 === 0) onProgress?.(`${done} wallets transferred`);
+    const next = wallets[(index + 1) % wallets.length];
+    if (index % 2 === 0) {
+      await send(wallet, collection, nft, 'transferFrom', [wallet.address, next.address, wallet.tokenId]);
+    } else {
+      await send(wallet, token, points, 'mint', [POINTS]);
+      await send(wallet, token, points, 'transfer', [next.address, GIFT]);
+    }
+    progress('transferred');
   });
 
   // One look from the other side: ethers reads what viem wrote.
-  const owner = await reader.ownerOf(wallets[0].tokenId);
-  if (wallets.length > 1 && owner !== wallets[1].address) throw new Error(`token 1 belongs to ${owner}`);
+  const owner = await new Contract(collection, nft, provider).ownerOf(wallets[0].tokenId);
+  const expected = wallets[1 % wallets.length].address;
+  if (owner !== expected) throw new Error(`token ${wallets[0].tokenId} belongs to ${owner}, not ${expected}`);
   provider.destroy();
   return { latencies, sentBy };
 }

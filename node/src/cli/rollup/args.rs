@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::keys::KeySource;
+use crate::cli::verify::RoleArgs;
 
 /// The commands of `mayfly rollup`.
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,9 @@ pub enum RollupCommand {
     /// Launch a rollup on L1 and have the node sequence it
     #[command(after_help = "Example:\n  mayfly rollup create --name mint-night --ends-in 2h --config event.toml")]
     Create(CreateArgs),
+    /// Have the node sequence a rollup that stands on L1 already
+    #[command(after_help = "Example:\n  mayfly rollup start 0x… --name mint-night")]
+    Start(StartArgs),
     /// Say what an event will cost on L1, before anything is paid
     #[command(after_help = "Example:\n  mayfly rollup estimate --ends-in 2h --config event.toml --transactions 100000")]
     Estimate(EstimateArgs),
@@ -23,19 +26,27 @@ pub enum RollupCommand {
     #[command(after_help = "Example:\n  mayfly rollup list")]
     List,
     /// End a rollup: early (organiser), or drive its claim and finalisation once it is over
-    #[command(after_help = "Examples:\n  mayfly rollup close mint-night --early --key organiser\n  mayfly rollup close mint-night --settle --attest env:ATTESTER_KEY")]
+    #[command(
+        after_help = "Examples:\n  mayfly rollup close mint-night --early --key organiser\n  mayfly rollup close mint-night --settle --attest env:ATTESTER_KEY"
+    )]
     Close(CloseArgs),
     /// Claim on L1 what a closed rollup owes, for one recipient or sponsored for everybody
-    #[command(after_help = "Examples:\n  mayfly rollup claim mint-night --recipient 0x…\n  mayfly rollup claim mint-night --all --leaf-file leaves.bin")]
+    #[command(
+        after_help = "Examples:\n  mayfly rollup claim mint-night --recipient 0x…\n  mayfly rollup claim mint-night --all --leaf-file leaves.bin"
+    )]
     Claim(ClaimArgs),
     /// Freeze a rollup whose sequencer fell silent: ask, wait, freeze
     #[command(after_help = "Example:\n  mayfly rollup freeze 0x… --wait")]
     Freeze(FreezeArgs),
     /// Force a transaction through L1, or post a forced-only batch when the sequencer ignores it
-    #[command(after_help = "Examples:\n  mayfly rollup force mint-night --raw 0x02f8…\n  mayfly rollup force mint-night --post")]
+    #[command(
+        after_help = "Examples:\n  mayfly rollup force mint-night --raw 0x02f8…\n  mayfly rollup force mint-night --post"
+    )]
     Force(ForceArgs),
     /// Move an asset from L1 to the rollup
-    #[command(after_help = "Examples:\n  mayfly rollup deposit mint-night --eth 0.5 --to 0x…\n  mayfly rollup deposit mint-night --erc721 0x… --id 7")]
+    #[command(
+        after_help = "Examples:\n  mayfly rollup deposit mint-night --eth 0.5 --to 0x…\n  mayfly rollup deposit mint-night --erc721 0x… --id 7"
+    )]
     Deposit(DepositArgs),
     /// Finish a withdrawal on L1 that was made on the rollup
     #[command(after_help = "Example:\n  mayfly rollup withdraw mint-night --index 0 --wait")]
@@ -65,6 +76,17 @@ pub struct CreateArgs {
     /// Only launch on L1; no node is asked to sequence
     #[arg(long)]
     pub no_start: bool,
+}
+
+/// `mayfly rollup start`.
+#[derive(Clone, Debug, Args)]
+pub struct StartArgs {
+    /// Address of the rollup
+    #[arg(value_name = "ROLLUP")]
+    pub rollup: Address,
+    /// The rollup's name on this node
+    #[arg(long)]
+    pub name: String,
 }
 
 /// `mayfly rollup estimate`.
@@ -97,9 +119,9 @@ pub struct CloseArgs {
     /// Wait for the close block, propose the closing claim and finalise it
     #[arg(long, group = "how")]
     pub settle: bool,
-    /// Attest the claim with this key; may be given several times
-    #[arg(long, value_name = "KEY", requires = "settle")]
-    pub attest: Vec<KeySource>,
+    /// Beyond proposing and finalising: attest, rival, vote, freeze or force as a verifier would.
+    #[command(flatten)]
+    pub roles: RoleArgs,
     /// Give up after this long: 90s, 45m, 2h
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub timeout: String,
@@ -118,15 +140,15 @@ pub struct ClaimArgs {
     /// Claim for everybody, in batches that --key pays for
     #[arg(long, group = "whose")]
     pub all: bool,
-    /// The leaf file [default: rebuilt from L1]
+    /// The leaf file [default: what the closing claim carries, else derived from L1]
     #[arg(long, value_name = "FILE")]
     pub leaf_file: Option<PathBuf>,
-    /// Where to keep the leaf file once it is rebuilt
+    /// Where to keep the leaf file
     #[arg(long, value_name = "FILE")]
     pub save_leaves: Option<PathBuf>,
-    /// Leaves in one sponsored batch
-    #[arg(long, default_value_t = 40)]
-    pub batch: usize,
+    /// Derive the leaves from L1's batches even if the closing claim carries them
+    #[arg(long, conflicts_with = "leaf_file")]
+    pub derive: bool,
 }
 
 /// `mayfly rollup freeze`.

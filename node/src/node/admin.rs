@@ -1,0 +1,112 @@
+//! The operator's commands, behind the token that guards the whole listener.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use eyre::{WrapErr, ensure, eyre};
+use mayfly_l1::Creation;
+use mayfly_ledger::{L1Log, Role, Rollup};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    rollup::{RollupStatus, Running},
+    start::Inner,
+};
+use mayfly_verifier::{CREATION_LOOKBACK_BLOCKS, rollup_info};
+
+/// The routes.
+pub(super) fn routes(inner: Arc<Inner>) -> Router {
+    Router::new().route("/admin/info", get(info)).route("/admin/rollups", get(rollups).post(start)).with_state(inner)
+}
+
+/// What an organiser must know to create a rollup that this node can sequence.
+async fn info(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "sequencer": inner.sequencer_key.address(),
+        "receipt_signer": inner.receipt_key.address(),
+        "l1_chain_id": inner.l1_chain_id,
+        "rpc_url": inner.rpc_url,
+    }))
+}
+
+#[derive(Serialize)]
+struct RollupList {
+    rollups: Vec<RollupStatus>,
+}
+
+async fn rollups(State(inner): State<Arc<Inner>>) -> Json<RollupList> {
+    Json(RollupList { rollups: inner.rollups.lock().await.iter().map(Running::status).collect() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartRequest {
+    name: String,
+    rollup: Address,
+}
+
+/// Starts sequencing a rollup that stands on L1. Asking again changes nothing.
+async fn start(State(inner): State<Arc<Inner>>, Json(request): Json<StartRequest>) -> Response {
+    match start_rollup(&inner, request).await {
+        Ok(status) => Json(status).into_response(),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "a rollup was not started");
+            // The operator is trusted with the cause; the public listener never shows one.
+            (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response()
+        }
+    }
+}
+
+async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result<RollupStatus> {
+    // Held to the end: two requests for one rollup must not both start it.
+    let mut running = inner.rollups.lock().await;
+    if let Some(known) = running.iter().find(|r| r.info.rollup == request.rollup) {
+        ensure!(known.name == request.name, "{} is sequenced under the name {}", request.rollup, known.name);
+        return Ok(known.status());
+    }
+    let most = inner.config.limits.max_rollups;
+    ensure!(running.len() < most, "this node sequences {most} rollups already (limits.max_rollups)");
+    let factory = inner.config.l1.factory;
+    let creation = inner.l1.find_creation(request.rollup, factory, CREATION_LOOKBACK_BLOCKS).await?;
+    let info = rollup_info(&creation);
+    let (sequencer, receipts) = (inner.sequencer_key.address(), inner.receipt_key.address());
+    ensure!(info.config.sequencer == sequencer, "its sequencer is {}, this node is {sequencer}", info.config.sequencer);
+    ensure!(
+        info.config.receiptSigner == receipts,
+        "its receipt signer is {}, this node signs as {receipts}",
+        info.config.receiptSigner
+    );
+    let stored = Rollup {
+        address: info.rollup,
+        name: request.name,
+        chain_id: info.chain_id,
+        settlement: info.settlement,
+        vault: info.vault,
+        role: Role::Sequencer,
+        config: info.to_json()?,
+        created: L1Log { number: info.l1_number, hash: info.l1_hash, index: log_index(inner, &creation).await? },
+    };
+    // In the ledger before it runs: a crash from here on resumes it at the next start.
+    inner.ledger.insert_rollup(&stored).await.wrap_err("recording the rollup")?;
+    let started = Running::start(inner, stored).await?;
+    let status = started.status();
+    running.push(started);
+    Ok(status)
+}
+
+/// Where in its block the creation log stands.
+async fn log_index(inner: &Inner, creation: &Creation) -> eyre::Result<u64> {
+    let block = inner.l1.block_with_logs(&creation.header, &[creation.factory], &[]).await?;
+    let wanted = Some(&creation.rollup.into_word());
+    let log = block.logs.iter().find(|log| log.data.topics().get(1) == wanted);
+    Ok(log.ok_or_else(|| eyre!("L1 block {} lost the creation log", creation.header.number))?.index)
+}

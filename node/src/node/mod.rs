@@ -1,0 +1,14 @@
+//! The node: opens the ledger, sequences the rollups it was given, and serves them.
+//!
+//! Start: ledger (a private PostgreSQL if none was named) → L1 (its chain must be the one
+//! the ledger belongs to) → keys → rollups → listeners. Stop is the same backwards: the
+//! public listener drains first, then each sequencer ends its last block, then the
+//! operator's listener, then the ledger and its server.
+
+mod admin;
+pub(crate) mod files;
+mod ledger;
+mod rollup;
+mod start;
+
+pub use start::Node;
