@@ -238,7 +238,7 @@ fn word(data: &[u8], index: usize) -> U256 {
 fn batch_moves(data: &[u8]) -> Option<Vec<(U256, U256)>> {
     let words = data.len() / 32;
     let count = words.checked_sub(4)? / 2;
-    let canonical = data.len() % 32 == 0
+    let canonical = data.len().is_multiple_of(32)
         && words == 4 + 2 * count
         && word(data, 0) == U256::from(64)
         && word(data, 1) == U256::from(96 + 32 * count)

@@ -44,7 +44,7 @@ impl<V> Default for Trie<V> {
 /// Nibble `index` of a key.
 pub(super) fn nibble(key: &B256, index: usize) -> usize {
     let byte = key.0[index / 2];
-    usize::from(if index % 2 == 0 { byte >> 4 } else { byte & 15 })
+    usize::from(if index.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
 /// How many nibbles two different keys share at the front.

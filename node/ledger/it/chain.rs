@@ -206,11 +206,11 @@ fn submission(index: u64) -> Submission {
         global_index: index,
         tx_hash: hash(index),
         sender: address(1),
-        policy: (index % 2 == 0).then(|| hash(1)),
+        policy: (index.is_multiple_of(2)).then(|| hash(1)),
         gas_limit: 100_000,
         gas_used: 50_000,
         size_bytes: 178,
-        succeeded: index % 3 != 0,
+        succeeded: !index.is_multiple_of(3),
         block: 1 + index / 10,
     }
 }
