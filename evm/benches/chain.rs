@@ -234,7 +234,7 @@ fn soak() {
     while transfers.next < soak_transactions() {
         let block = transfers.block();
         add(&mut chain, &block);
-        if transfers.next % 50_000 == 0 {
+        if transfers.next.is_multiple_of(50_000) {
             chain.flush().unwrap();
             points.push(serde_json::json!({ "transactions": transfers.next, "rss_mib": resident_kib() / 1024,
                 "us_per_tx": start.elapsed().as_micros() as u64 / transfers.next }));

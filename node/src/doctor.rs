@@ -92,7 +92,7 @@ fn disk(data_dir: &Path) -> Check {
     const NAME: &str = "disk space";
     match nix::sys::statvfs::statvfs(existing(data_dir)) {
         Ok(stat) => {
-            let free = u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size()));
+            let free = stat.blocks_available().saturating_mul(stat.fragment_size());
             let verdict = if free < MIN_FREE_BYTES { Verdict::Fail } else { Verdict::Ok };
             Check::new(NAME, verdict, format!("{} MiB free at {}", free >> 20, data_dir.display()))
         }

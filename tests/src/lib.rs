@@ -2,7 +2,8 @@
 //!
 //! The tests themselves are in `it/`, one file a behaviour; `architecture.rs` checks the shape of the workspace;
 //! `clients/` holds the unmodified JavaScript clients, `recount/` an independent recount in Python.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
+// Solidity names its fields in its own case.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, non_snake_case)]
 
 pub mod history;
 pub mod puppet;

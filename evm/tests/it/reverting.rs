@@ -16,7 +16,7 @@ fn tx(seed: u64, nonce: u64, what: u64) -> Arc<RecoveredTx> {
         2 => wallet.call(nonce, TxKind::Create, 0, init_code(STORE)),
         3 => wallet.call(nonce, TxKind::Call(REVERT_AT), 0, Bytes::from_static(b"x")),
         _ => {
-            let (from, to) = (if what % 2 == 0 { 0 } else { word(what / 2).to() }, word(what / 14));
+            let (from, to) = (if what.is_multiple_of(2) { 0 } else { word(what / 2).to() }, word(what / 14));
             let topics = [TRANSFER_TOPIC.into(), U256::from(from), to, word(what / 100)];
             wallet.call(nonce, TxKind::Call(LOG4_AT), 0, words(&topics))
         }

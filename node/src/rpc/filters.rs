@@ -40,7 +40,7 @@ struct Filter {
 
 /// The polling filters of one rollup.
 #[derive(Debug, Default)]
-pub struct Filters(Mutex<HashMap<B128, Filter>>);
+pub(crate) struct Filters(Mutex<HashMap<B128, Filter>>);
 
 impl Filters {
     fn add(&self, subject: Subject, told: (u64, B256), limits: &RpcLimits, now: Instant) -> Result<B128, RpcError> {

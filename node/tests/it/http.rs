@@ -54,7 +54,7 @@ async fn oversized_batches_and_bodies_are_refused_with_the_limit() {
     config.max_body_bytes = 10_000;
     config.limits.max_batch_items = 5;
     let server = Server::start(config).await;
-    let batch = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#; 6].join(","));
+    let batch = format!("[{}]", [r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#; 6].join(","));
     let (_, answer) = server.post("/", batch).await;
     assert_eq!(answer["error"]["message"], "invalid request: batch too large: 6 calls, at most 5");
     let (status, answer) = server.post("/", vec![b' '; 10_001]).await;

@@ -58,7 +58,7 @@ async fn too_large_a_message_closes_with_a_reason() {
     let mut socket = connect(&server, "/").await;
     socket.send(Message::text(" ".repeat(2_000))).await.unwrap();
     let frame = close_frame(&mut socket).await;
-    assert_eq!((u16::from(frame.0), frame.1.as_str()), (1009, "message too large"));
+    assert_eq!((frame.0, frame.1.as_str()), (1009, "message too large"));
 }
 
 #[tokio::test]

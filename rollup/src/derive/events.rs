@@ -56,7 +56,7 @@ impl InboxEvent {
             Inbox::BatchPosted::SIGNATURE_HASH => {
                 let posted = Inbox::BatchPosted::decode_log_data(log).ok()?;
                 Some(Self::Batch(Box::new(PostedBatch {
-                    header: posted.header.into(),
+                    header: posted.header,
                     header_hash: posted.headerHash,
                     blob_hashes: posted.blobHashes,
                     data: BatchData::None,

@@ -91,10 +91,9 @@ impl Derivation {
         let Some(mut work) = self.batch.take() else { return Ok(Step::NeedL1) };
         let header = &work.batch.header;
         let derived = match &mut work.plan {
-            Plan::Queue { origin, sizes } => match sizes.pop_front() {
-                Some(count) => Some(self.queue_block(chain, origin, count).map_err(BlockFailure::Fatal)),
-                None => None,
-            },
+            Plan::Queue { origin, sizes } => {
+                sizes.pop_front().map(|count| self.queue_block(chain, origin, count).map_err(BlockFailure::Fatal))
+            }
             Plan::Payload(payload) => match payload.blocks.pop_front() {
                 Some(block) => Some(self.payload_block(chain, header, &block)),
                 None if self.now.consumed == header.queueUpTo => None,

@@ -152,7 +152,7 @@ impl Sim {
             parent_hash: self.l1.last().map_or(B256::ZERO, |block| block.hash),
             timestamp,
             prev_randao: keccak256(number.to_be_bytes()),
-            parent_beacon_root: (number % 2 == 0).then(|| keccak256([number as u8])),
+            parent_beacon_root: number.is_multiple_of(2).then(|| keccak256([number as u8])),
             events: std::mem::take(&mut self.events),
         });
     }

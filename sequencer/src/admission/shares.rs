@@ -102,10 +102,10 @@ impl Shares {
         let key = self.touch(submission);
         let want = [u128::from(submission.gas_limit) * MICRO, submission.size_bytes as u128 * MICRO];
         self.check(submission, key, want, now_us)?;
-        for i in 0..2 {
-            self.tokens[i] -= want[i];
+        for (i, want) in want.into_iter().enumerate() {
+            self.tokens[i] -= want;
             for taken in [self.prefixes.get_mut(&key), self.senders.get_mut(&submission.sender)].into_iter().flatten() {
-                taken.level[i] = taken.level[i].saturating_add(want[i]);
+                taken.level[i] = taken.level[i].saturating_add(want);
             }
         }
         Ok(())

@@ -87,7 +87,7 @@ impl Mirror {
                 Ok(()) => failures = 0,
                 Err(SequencerError::Stopped) => return,
                 Err(error) => {
-                    if failures % LOG_EVERY == 0 {
+                    if failures.is_multiple_of(LOG_EVERY) {
                         tracing::warn!(%error, failures, "following l1 failed");
                     }
                     failures = failures.saturating_add(1);
@@ -151,7 +151,7 @@ impl Mirror {
                             break;
                         }
                         Err(error) => {
-                            if failures % LOG_EVERY == 0 {
+                            if failures.is_multiple_of(LOG_EVERY) {
                                 tracing::warn!(%error, seq = batch.header.seq, "fetching batch data failed");
                             }
                             failures = failures.saturating_add(1);

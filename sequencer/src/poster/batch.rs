@@ -108,10 +108,11 @@ pub(super) fn choose_origin(
     hash_of: impl Fn(u64) -> Option<B256>,
 ) -> Option<(u64, B256)> {
     let fresh = view.l1_number.saturating_sub(lowest) <= max_lag / 2;
-    if fresh && lowest >= view.min_origin {
-        if let Some(hash) = hash_of(lowest) {
-            return Some((lowest, hash));
-        }
+    if fresh
+        && lowest >= view.min_origin
+        && let Some(hash) = hash_of(lowest)
+    {
+        return Some((lowest, hash));
     }
     view.origin.filter(|(number, _)| *number >= lowest.max(view.min_origin))
 }

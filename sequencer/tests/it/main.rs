@@ -4,7 +4,6 @@
 mod answers;
 mod batches;
 
-
 mod env;
 mod queue;
 mod rebase;
