@@ -49,7 +49,7 @@ contract FeeOnTransferERC20 is ERC20 {
     }
 }
 
-/// @title An ERC-20 whose metadata is as bad as can be: a bomb for a name, a number for a symbol, no decimals
+/// @title An ERC-20 whose metadata is as bad as can be: an endless name, no symbol, decimals too large
 contract BadMetadataERC20 is ERC20 {
     constructor() ERC20("", "") {}
 
@@ -58,10 +58,12 @@ contract BadMetadataERC20 is ERC20 {
         _mint(to, amount);
     }
 
-    /// @notice A megabyte of zeros.
+    /// @notice As long as the gas for reading it allows.
     function name() public pure override returns (string memory) {
         assembly {
-            return(0, 1048576)
+            mstore(0, 32)
+            mstore(32, 163776)
+            return(0, 163840)
         }
     }
 
