@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use mayfly_proto::{Commodity, Meter, Payer, Usage};
 use prometheus::{IntCounter, IntGauge};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 const JSON_TYPES: [&str; 3] = ["application/json", "application/json-rpc", "application/jsonrequest"];
 
 /// What the public listener serves from.
-#[derive(Debug)]
 pub struct Public {
     pub(super) config: HttpConfig,
     pub(super) service: Service,
@@ -44,14 +44,22 @@ pub struct Public {
     pub(super) sockets: TaskTracker,
     directory: Arc<Directory>,
     readiness: Arc<Readiness>,
+    meter: Arc<Meter>,
+}
+
+impl std::fmt::Debug for Public {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Public").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Public {
-    /// `Err` says which setting cannot work. Cancelling `shutdown` ends the listener.
+    /// `Err` says which setting cannot work. Usage goes into `meter`; cancelling `shutdown` ends the listener.
     pub fn new(
         config: HttpConfig,
         directory: Arc<Directory>,
         readiness: Arc<Readiness>,
+        meter: Arc<Meter>,
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, String> {
         let origins = Origins::read(&config.cors_origins)?;
@@ -59,7 +67,7 @@ impl Public {
             RateLimiter::new(config.rate_limit_units_per_s, config.rate_limit_burst_units, config.exempt_loopback);
         let service = Service::new(config.limits.clone(), limiter);
         let sockets = TaskTracker::new();
-        Ok(Arc::new(Self { config, service, origins, shutdown, sockets, directory, readiness }))
+        Ok(Arc::new(Self { config, service, origins, shutdown, sockets, directory, readiness, meter }))
     }
 
     /// Who asks for what.
@@ -100,8 +108,22 @@ impl Public {
         METRICS.requests.inc();
         METRICS.units.inc_by(answer.units);
         METRICS.ingress_bytes.inc_by(body.len() as u64);
-        METRICS.egress_bytes.inc_by(sent as u64);
+        let usage = Usage::of(Commodity::ComputeUnits, u128::from(answer.units))
+            .with(Commodity::IngressBytes, body.len() as u128);
+        self.record(caller, usage);
+        self.sent(caller, sent);
         answer
+    }
+
+    /// Counts bytes that went to a client: answers and notifications.
+    pub(super) fn sent(&self, caller: &Caller, bytes: usize) {
+        METRICS.egress_bytes.inc_by(bytes as u64);
+        self.record(caller, Usage::of(Commodity::EgressBytes, bytes as u128));
+    }
+
+    /// Whoever calls without a lane uses what the rollup pays for.
+    fn record(&self, caller: &Caller, usage: Usage) {
+        self.meter.record(Payer(caller.rollup.info.rollup), None, usage);
     }
 }
 
@@ -255,8 +277,3 @@ static METRICS: LazyLock<HttpMetrics> = LazyLock::new(|| HttpMetrics {
     ingress_bytes: metrics::counter("mayfly_node_rpc_ingress_bytes", "Bytes of requests"),
     egress_bytes: metrics::counter("mayfly_node_rpc_egress_bytes", "Bytes of answers and notifications"),
 });
-
-/// Counts bytes that were not an answer: notifications.
-pub(super) fn count_egress(bytes: usize) {
-    METRICS.egress_bytes.inc_by(bytes as u64);
-}

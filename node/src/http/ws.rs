@@ -15,7 +15,7 @@ use futures::{FutureExt, SinkExt, StreamExt};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::server::{Public, count_egress};
+use super::server::Public;
 use crate::rpc::{Caller, Lagged, Subscriptions};
 
 /// Requests of one connection that are answered at the same time.
@@ -106,7 +106,7 @@ async fn read_in(
             told = subscriptions.next() => match told {
                 Ok(told) => {
                     for text in told {
-                        count_egress(text.len());
+                        public.sent(caller, text.len());
                         if let Err(goodbye) = outbox.push(text.into()) {
                             return Some(goodbye);
                         }

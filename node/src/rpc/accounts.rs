@@ -4,7 +4,7 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U64};
 
 use super::backend::Rollup;
-use super::dispatch::{Reply, reply};
+use super::dispatch::{Call, Caller, Pending, Reply, Service, reply};
 use super::errors::{self, RpcError};
 use super::params::{Params, Slot};
 
@@ -45,17 +45,24 @@ pub(crate) fn storage(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
 }
 
 /// `eth_getTransactionCount`; `pending` counts what waits in the pool.
-pub(crate) fn nonce(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
-    let address: Address = params.required("address")?;
-    let id = block_param(params)?;
-    if id == BlockId::pending() {
-        return reply(&U64::from(pending_nonce(rollup, &address)?));
-    }
-    let account = rollup.state(id)?.account(&address).map_err(errors::reading)?;
-    reply(&U64::from(account.unwrap_or_default().nonce))
+pub(crate) fn nonce<'a>(_: &'a Service, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let rollup = &caller.rollup;
+        let mut params = Params::read(call.params)?;
+        let address: Address = params.required("address")?;
+        let id = block_param(&mut params)?;
+        if id == BlockId::pending() {
+            return reply(&U64::from(pending_nonce(rollup, address).await?));
+        }
+        let account = rollup.state(id)?.account(&address).map_err(errors::reading)?;
+        reply(&U64::from(account.unwrap_or_default().nonce))
+    })
 }
 
 /// The nonce the next transaction of an account needs.
-pub(crate) fn pending_nonce(rollup: &Rollup, address: &Address) -> Result<u64, RpcError> {
-    Ok(rollup.reader.account(address).unwrap_or_default().nonce)
+pub(crate) async fn pending_nonce(rollup: &Rollup, address: Address) -> Result<u64, RpcError> {
+    match &rollup.sequencer {
+        Some(sequencer) => sequencer.pending_nonce(address).await.map_err(RpcError::internal),
+        None => Ok(rollup.reader.account(&address).unwrap_or_default().nonce),
+    }
 }

@@ -1,18 +1,25 @@
 //! What the RPC serves: rollups, and which path names which.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::Address;
 use mayfly_evm::{ChainReader, SealedBlock, StateView};
+use mayfly_rollup::settlement::Leaf;
+use mayfly_rollup::{RollupInfo, SettlementError};
+use mayfly_sequencer::SequencerHandle;
 use parking_lot::RwLock;
+use serde::Serialize;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use super::errors::{self, RpcError};
 use super::filters::Filters;
 use super::heads::Heads;
 use super::limits::RpcLimits;
+use super::messages::Messages;
+use super::settled::Settled;
 
 /// Rollups one node serves at once.
 pub const MAX_ROLLUPS: usize = 1_024;
@@ -24,10 +31,12 @@ pub struct Rollup {
     pub name: String,
     /// Its chain id; `/{chain id}` names it too.
     pub chain_id: u64,
-    /// Its address on L1; `/{address}` names it too.
-    pub address: Address,
+    /// What creation fixed. `/{address of the rollup}` names it too.
+    pub info: Arc<RollupInfo>,
     /// The durable chain.
     pub reader: ChainReader,
+    /// Takes transactions; `None` where the node only follows.
+    pub sequencer: Option<SequencerHandle>,
     /// Limits on calls.
     pub limits: RpcLimits,
     /// Tells subscribers of new blocks. Whoever owns the chain publishes to it.
@@ -36,6 +45,48 @@ pub struct Rollup {
     pub marks: Marks,
     /// Installed polling filters.
     pub(crate) filters: Filters,
+    /// Messages to L1.
+    pub(crate) messages: Messages,
+    settled: OnceLock<Settled>,
+    stage: RwLock<Stage>,
+}
+
+/// Where a rollup stands in its life, as nodes show it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// No batch yet.
+    #[default]
+    Created,
+    /// Batches arrive.
+    Active,
+    /// Past the end: deposits are refused, transactions still run.
+    Draining,
+    /// Frozen on L1.
+    Frozen,
+    /// Past the close time, no closing claim yet.
+    Closing,
+    /// A closing claim is proposed.
+    Settling,
+    /// The closing claim is final.
+    Settled,
+    /// The operator dropped the chain but its leaf file.
+    Archived,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Created => "created",
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Frozen => "frozen",
+            Self::Closing => "closing",
+            Self::Settling => "settling",
+            Self::Settled => "settled",
+            Self::Archived => "archived",
+        })
+    }
 }
 
 /// The last block of each finality tier (docs/protocol/rpc.md, "Finality").
@@ -84,34 +135,110 @@ impl Marks {
 }
 
 impl Rollup {
-    /// A rollup without a sequencer: it serves reads.
-    pub fn new(name: impl Into<String>, address: Address, reader: ChainReader, limits: RpcLimits) -> Self {
+    /// A rollup without a sequencer: it serves reads. Whoever owns the chain publishes to `heads`.
+    pub fn following(name: impl Into<String>, info: Arc<RollupInfo>, reader: ChainReader, limits: RpcLimits) -> Self {
         Self {
             name: name.into(),
-            chain_id: reader.spec().chain_id,
-            address,
+            chain_id: info.chain_id,
+            info,
             reader,
+            sequencer: None,
             limits,
             heads: Heads::default(),
             marks: Marks::default(),
             filters: Filters::default(),
+            messages: Messages::default(),
+            settled: OnceLock::new(),
+            stage: RwLock::default(),
         }
     }
 
-    /// What the operator sees of it.
+    /// A rollup sequenced by this node. [`Rollup::follow`] keeps it up to date.
+    pub fn sequenced(name: impl Into<String>, sequencer: SequencerHandle, limits: RpcLimits) -> Self {
+        let (info, reader) = (Arc::clone(sequencer.info()), sequencer.reader().clone());
+        Self { sequencer: Some(sequencer), ..Self::following(name, info, reader, limits) }
+    }
+
+    /// Forwards the sequencer's blocks and finality to clients, until cancelled.
+    pub async fn follow(&self, cancel: CancellationToken) {
+        let Some(sequencer) = &self.sequencer else { return };
+        let mut blocks = sequencer.subscribe();
+        let mut changes = sequencer.changes();
+        self.heads.publish(&self.reader.head());
+        loop {
+            let (safe, finalized) = sequencer.safe_and_finalized();
+            self.marks.posted(safe.number, finalized.number);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                block = blocks.recv() => match block {
+                    Ok(block) => self.heads.publish(&block),
+                    // Subscribers find the gap in the parent hashes; what was missed is read like any block.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+                changed = changes.changed() => if changed.is_err() {
+                    return;
+                },
+            }
+        }
+    }
+
+    /// Where the rollup stands (docs/protocol/lifecycle.md).
+    pub fn stage(&self) -> Stage {
+        *self.stage.read()
+    }
+
+    /// Whoever follows L1 says where the rollup stands.
+    pub fn set_stage(&self, stage: Stage) {
+        *self.stage.write() = stage;
+    }
+
+    /// The chain is closed and these are its leaves. Only the first call counts: a close block is final.
+    pub fn close(&self, leaves: Vec<Leaf>) -> Result<(), SettlementError> {
+        let settled = Settled::new(self.info.rollup, leaves)?;
+        let _ = self.settled.set(settled);
+        Ok(())
+    }
+
+    /// The leaves, once the chain is closed.
+    pub(crate) fn settlement(&self) -> Result<&Settled, RpcError> {
+        let stage = self.stage();
+        self.settled.get().ok_or_else(|| {
+            RpcError::new(errors::UNAVAILABLE, format!("leaves exist once the rollup is closed; it is {stage}"))
+        })
+    }
+
+    /// How the chain is doing; also what the operator sees.
     pub fn status(&self) -> serde_json::Value {
         let head = self.reader.head();
-        serde_json::json!({
+        let mut status = serde_json::json!({
             "name": self.name,
+            "rollup": self.info.rollup,
             "chainId": self.chain_id,
-            "address": self.address,
-            "latest": head.header.number,
-            "latestHash": head.hash,
+            "stage": self.stage(),
+            "latest": { "number": head.header.number, "hash": head.hash, "time": head.header.timestamp },
             "safe": self.marks.safe(),
             "finalized": self.marks.finalized(),
             "attested": self.marks.attested(),
             "settled": self.marks.settled(),
-        })
+        });
+        if let Some(sequencer) = &self.sequencer {
+            let now = sequencer.status();
+            status["sequencer"] = serde_json::json!({
+                "synced": now.synced,
+                "posted": now.posted.number,
+                "batches": now.batches,
+                "unpostedBlocks": now.unposted_blocks,
+                "unpostedSeconds": now.unposted_seconds,
+                "poolTransactions": now.pool_transactions,
+                "l1Head": now.l1_head,
+                "l1Time": now.l1_time,
+                "endTime": now.end_time,
+                "closeTime": now.close_time,
+                "paused": now.pause_reason,
+            });
+        }
+        status
     }
 
     /// The number a tag stands for. `pending` is `latest`: blocks are sealed at once.
@@ -166,7 +293,7 @@ impl Directory {
     pub fn insert(&self, rollup: Arc<Rollup>) -> bool {
         let mut entries = self.0.write();
         let id = rollup.chain_id;
-        let keys = [rollup.name.to_ascii_lowercase(), id.to_string(), format!("{:?}", rollup.address)];
+        let keys = [rollup.name.to_ascii_lowercase(), id.to_string(), format!("{:?}", rollup.info.rollup)];
         let taken = keys.iter().any(|key| entries.by_key.get(key).is_some_and(|other| other.chain_id != id));
         let known = entries.by_key.contains_key(&keys[1]);
         if taken || (!known && entries.by_key.len() / keys.len() >= MAX_ROLLUPS) {

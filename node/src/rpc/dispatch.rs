@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
@@ -13,12 +14,16 @@ use super::errors::{INVALID_REQUEST, METHOD_NOT_FOUND, REJECTED, RpcError};
 use super::limits::{RateLimiter, RpcLimits};
 use super::methods::{Method, Run, find};
 use super::params::Params;
-use super::request::{Call, Item, Refused, Request};
+pub(crate) use super::request::Call;
+use super::request::{Item, Refused, Request};
 use super::submit;
 use super::subscribe::Subscriptions;
 
 /// A handler's answer: ready JSON, or an error.
 pub type Reply = Result<Box<RawValue>, RpcError>;
+
+/// An answer that has to be waited for.
+pub(crate) type Pending<'a> = BoxFuture<'a, Reply>;
 
 /// Serialises a result.
 pub(crate) fn reply(value: &impl serde::Serialize) -> Reply {
@@ -201,7 +206,12 @@ impl Service {
         let method = find(&call.method).ok_or_else(|| RpcError::method(&call.method))?;
         match method.run {
             Run::Now(handler) => handler(&caller.rollup, &mut Params::read(call.params)?),
-            Run::Heavy(handler) => self.heavy(caller, call, handler).await,
+            Run::Heavy(handler) => {
+                let rollup = Arc::clone(&caller.rollup);
+                let params = call.params.map(ToOwned::to_owned);
+                self.heavy(move || handler(&rollup, &mut Params::read(params.as_deref())?)).await
+            }
+            Run::Wait(handler) => handler(self, caller, call).await,
             Run::Submit => {
                 let mut replies = submit::many(caller, &self.limits, &[call]).await;
                 replies.pop().unwrap_or_else(|| Err(RpcError::internal("no answer to a submission")))
@@ -213,8 +223,8 @@ impl Service {
         }
     }
 
-    /// Runs `handler` on the blocking pool; a few at a time, a bounded number waiting.
-    async fn heavy(&self, caller: &Caller, call: &Call<'_>, handler: super::methods::Handler) -> Reply {
+    /// Runs `work` on the blocking pool; a few at a time, a bounded number waiting.
+    pub(crate) async fn heavy(&self, work: impl FnOnce() -> Reply + Send + 'static) -> Reply {
         let waiting = self.heavy_waiting.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&self.heavy_waiting);
         if waiting >= self.limits.max_heavy_waiting {
@@ -222,10 +232,7 @@ impl Service {
             return Err(RpcError::limit(format!("the node is busy: {most} calls are waiting")));
         }
         let permit = self.heavy.acquire().await.map_err(RpcError::internal)?;
-        let rollup = Arc::clone(&caller.rollup);
-        let params = call.params.map(ToOwned::to_owned);
-        let task = tokio::task::spawn_blocking(move || handler(&rollup, &mut Params::read(params.as_deref())?));
-        let outcome = task.await;
+        let outcome = tokio::task::spawn_blocking(work).await;
         drop(permit);
         outcome.unwrap_or_else(|cause| Err(RpcError::internal(cause)))
     }

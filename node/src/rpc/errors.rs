@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, Bytes};
 use mayfly_evm::{CallResult, CallStatus, EvmError, Refusal};
+use mayfly_sequencer::SubmitError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -199,6 +200,19 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
         Refusal::Fatal(cause) => return RpcError::internal(cause),
     };
     RpcError::new(SERVER, message)
+}
+
+/// A transaction the sequencer did not take.
+pub(crate) fn submitting(error: SubmitError) -> RpcError {
+    let code = match &error {
+        SubmitError::Refused { .. } => SPONSOR,
+        SubmitError::PoolFull(_) => LIMIT,
+        SubmitError::Paused { .. } => UNAVAILABLE,
+        SubmitError::Draining { .. } | SubmitError::Closed => REJECTED,
+        SubmitError::Internal => return RpcError::internal("the sequencer failed to take a transaction"),
+        _ => SERVER,
+    };
+    RpcError::new(code, error.to_string())
 }
 
 /// `text`, cut to a length that is safe to repeat to a client.

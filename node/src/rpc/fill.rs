@@ -2,6 +2,8 @@
 //!
 //! viem asks this first; the answer is `{ raw, tx }` with the transaction still unsigned.
 
+use std::sync::Arc;
+
 use alloy_consensus::transaction::Recovered;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
@@ -11,7 +13,7 @@ use mayfly_evm::{BlockContext, CallMessage};
 use serde::Serialize;
 
 use super::backend::Rollup;
-use super::dispatch::{Reply, reply};
+use super::dispatch::{Call, Caller, Pending, Reply, Service, reply};
 use super::errors::{self, RpcError};
 use super::params::{Json, Params};
 use super::{accounts, call};
@@ -23,13 +25,25 @@ struct Filled {
 }
 
 /// `eth_fillTransaction`.
-pub(crate) fn fill(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
-    let Json(request) = params.required::<Json<TransactionRequest>>("transaction")?;
-    params.end()?;
+pub(crate) fn fill<'a>(service: &'a Service, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let mut params = Params::read(call.params)?;
+        let Json(mut request) = params.required::<Json<TransactionRequest>>("transaction")?;
+        params.end()?;
+        if request.nonce.is_none() {
+            let from = request.from.unwrap_or_default();
+            request.nonce = Some(accounts::pending_nonce(&caller.rollup, from).await?);
+        }
+        let rollup = Arc::clone(&caller.rollup);
+        service.heavy(move || complete(&rollup, request)).await
+    })
+}
+
+/// Everything but the nonce, which is there already.
+fn complete(rollup: &Rollup, request: TransactionRequest) -> Reply {
     let from = request.from.unwrap_or_default();
     let wanted = Wanted::of(&request)?;
-    let nonce = request.nonce.map_or_else(|| accounts::pending_nonce(rollup, &from), Ok)?;
-    let gas = request.gas;
+    let (nonce, gas) = (request.nonce.unwrap_or_default(), request.gas);
     let message = call::message(rollup, request)?;
     let gas = match gas {
         Some(gas) => gas,

@@ -1,12 +1,15 @@
 //! The table of methods: name, cost, handler. Sorted by name; a test checks it.
 
 use super::backend::Rollup;
-use super::dispatch::Reply;
+use super::dispatch::{Call, Caller, Pending, Reply, Service};
 use super::params::Params;
-use super::{accounts, blocks, call, fees, fill, filters, logs, net, proof, transactions};
+use super::{accounts, blocks, call, fees, fill, filters, logs, mayfly, net, proof, transactions};
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
+
+/// A handler that waits for something.
+pub(crate) type Waiter = for<'a> fn(&'a Service, &'a Caller, &'a Call<'a>) -> Pending<'a>;
 
 /// How a method runs.
 #[derive(Clone, Copy)]
@@ -15,6 +18,8 @@ pub(crate) enum Run {
     Now(Handler),
     /// May burn a millisecond or more: on the blocking pool, a few at a time.
     Heavy(Handler),
+    /// Asks the sequencer first.
+    Wait(Waiter),
     /// A transaction for the sequencer; several of a batch go together.
     Submit,
     /// Needs a connection that stays: WebSocket only.
@@ -56,7 +61,7 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_createAccessList", 60, Run::Heavy(call::access_list)),
     row("eth_estimateGas", 40, Run::Heavy(call::estimate)),
     row("eth_feeHistory", 10, Run::Heavy(fees::history)),
-    row("eth_fillTransaction", 40, Run::Heavy(fill::fill)),
+    row("eth_fillTransaction", 40, Run::Wait(fill::fill)),
     row("eth_gasPrice", 1, Run::Now(fees::zero)),
     row("eth_getBalance", 1, Run::Now(accounts::balance)),
     row("eth_getBlockByHash", 5, Run::Heavy(blocks::by_hash)),
@@ -74,7 +79,7 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_getTransactionByBlockHashAndIndex", 2, Run::Now(transactions::by_block_hash)),
     row("eth_getTransactionByBlockNumberAndIndex", 2, Run::Now(transactions::by_block_number)),
     row("eth_getTransactionByHash", 2, Run::Now(transactions::by_hash)),
-    row("eth_getTransactionCount", 1, Run::Now(accounts::nonce)),
+    row("eth_getTransactionCount", 1, Run::Wait(accounts::nonce)),
     row("eth_getTransactionReceipt", 2, Run::Now(transactions::receipt)),
     row("eth_getUncleByBlockHashAndIndex", 1, Run::Now(blocks::uncle_by_hash)),
     row("eth_getUncleByBlockNumberAndIndex", 1, Run::Now(blocks::uncle_by_number)),
@@ -89,6 +94,13 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_syncing", 1, Run::Now(blocks::syncing)),
     row("eth_uninstallFilter", 1, Run::Now(filters::uninstall)),
     row("eth_unsubscribe", 1, Run::Subscription),
+    row("mayfly_finality", 1, Run::Now(mayfly::finality)),
+    row("mayfly_leaves", 20, Run::Heavy(mayfly::leaves)),
+    row("mayfly_receipt", 10, Run::Wait(mayfly::receipt)),
+    row("mayfly_rollup", 2, Run::Now(mayfly::rollup)),
+    row("mayfly_settlementProof", 20, Run::Heavy(mayfly::settlement_proof)),
+    row("mayfly_status", 2, Run::Now(mayfly::status)),
+    row("mayfly_withdrawalProof", 100, Run::Heavy(mayfly::withdrawal_proof)),
     row("net_listening", 1, Run::Now(net::listening)),
     row("net_peerCount", 1, Run::Now(net::peer_count)),
     row("net_version", 1, Run::Now(net::version)),

@@ -7,8 +7,10 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
-use mayfly_evm::{BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount, RecoveredTx, SealedBlock, Transaction};
+use mayfly_contracts::types::Allocation;
+use mayfly_evm::{BlockAttributes, Chain, Genesis, GenesisAccount, RecoveredTx, SealedBlock, Transaction};
 use mayfly_node::rpc::{Rollup, RpcLimits};
+use mayfly_rollup::RollupInfo;
 use op_alloy_consensus::TxDeposit;
 
 pub(crate) const CHAIN_ID: u64 = 9_001;
@@ -25,48 +27,41 @@ pub(crate) struct TestChain {
     deposits: u8,
 }
 
-fn genesis(wallet: Address) -> Genesis {
-    let contract = |address, code: &[u8]| GenesisAccount {
-        address,
-        nonce: 1,
-        code: Bytes::copy_from_slice(code),
-        ..GenesisAccount::default()
+fn info(wallet: Address) -> RollupInfo {
+    let mut info = RollupInfo {
+        rollup: ROLLUP,
+        chain_id: CHAIN_ID,
+        l1_chain_id: 31_337,
+        l1_number: 1,
+        l1_time: 1_000,
+        genesis: vec![Allocation { to: wallet, amount: U256::from(10u64.pow(18)) }],
+        ..RollupInfo::default()
     };
+    info.config.protocolVersion = 1;
+    info.config.blockGasLimit = 30_000_000;
+    info
+}
+
+/// The rollup's own genesis, and two contracts beside it.
+fn genesis(info: &RollupInfo) -> Genesis {
     // CALLDATACOPY(0, 0, size); SSTORE(0, size); LOG2(0, size, 1, caller)
     let logger = hex!("365f5f37365f55336001365fa200");
     // MSTORE the ABI encoding of Error("nope"), REVERT it.
     let reverter = hex!("6308c379a060e01b5f52 602060045260046024 52 636e6f706560e01b604452 60645ffd");
-    Genesis {
-        accounts: vec![
-            contract(
-                mayfly_evm::HISTORY_ADDRESS,
-                &hex!(
-                    "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
-                ),
-            ),
-            contract(
-                mayfly_evm::BEACON_ROOTS_ADDRESS,
-                &hex!(
-                    "3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff810690815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500"
-                ),
-            ),
-            contract(LOGGER, &logger),
-            contract(REVERTER, &reverter),
-            GenesisAccount { address: wallet, balance: U256::from(10u64.pow(18)), ..GenesisAccount::default() },
-        ],
-        timestamp: 1_000,
-        gas_limit: 30_000_000,
-        beneficiary: Address::repeat_byte(0xfe),
-        extra_data: Bytes::from_static(&[1; 17]),
+    let mut genesis = mayfly_rollup::genesis(info);
+    for (address, code) in [(LOGGER, &logger[..]), (REVERTER, &reverter[..])] {
+        let code = Bytes::copy_from_slice(code);
+        genesis.accounts.push(GenesisAccount { address, nonce: 1, code, ..GenesisAccount::default() });
     }
+    genesis
 }
 
 /// Genesis only, served under the name `night`.
 pub(crate) fn start(limits: RpcLimits) -> (TestChain, Arc<Rollup>) {
     let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
-    let spec = ChainSpec::rollup(CHAIN_ID, 1).unwrap();
-    let chain = Chain::create(None, spec, &genesis(signer.address())).unwrap();
-    let rollup = Arc::new(Rollup::new("night", ROLLUP, chain.reader(), limits));
+    let info = info(signer.address());
+    let chain = Chain::create(None, mayfly_rollup::chain_spec(&info).unwrap(), &genesis(&info)).unwrap();
+    let rollup = Arc::new(Rollup::following("night", Arc::new(info), chain.reader(), limits));
     let told = Arc::clone(&rollup);
     chain.on_durable(Box::new(move |block| told.heads.publish(block)));
     (TestChain { chain, signer, nonce: 0, deposits: 0 }, rollup)

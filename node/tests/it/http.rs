@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mayfly_node::http::HttpConfig;
+use mayfly_proto::{Commodity, MeterKey, Payer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -202,4 +203,20 @@ async fn shutdown_ends_the_listener_with_connections_open() {
     server.shutdown.cancel();
     tokio::time::timeout(Duration::from_secs(10), server.task).await.unwrap().unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn usage_is_metered_for_the_rollup() {
+    let server = Server::start(config()).await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
+    let (_, answer) = server.post("/", body).await;
+    server.post("/", format!("[{body},{body}]")).await;
+    let rows = server.meter.drain();
+    assert_eq!(rows.len(), 1);
+    let payer = Payer(server.rollup.info.rollup);
+    assert_eq!(rows[0].key, MeterKey::Payer { payer, lane: None });
+    let used = |commodity| rows[0].usage.get(commodity);
+    assert_eq!(used(Commodity::ComputeUnits), 3);
+    assert_eq!(used(Commodity::IngressBytes), 3 * body.len() as u128 + 3);
+    assert_eq!(used(Commodity::EgressBytes), 3 * answer.to_string().len() as u128 + 3);
 }

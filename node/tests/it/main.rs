@@ -7,6 +7,8 @@ mod chain;
 mod errors;
 mod hostile;
 mod http;
+mod mayfly;
 mod reads;
+mod sequenced;
 mod server;
 mod ws;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mayfly_node::http::{HttpConfig, Public, Readiness, serve_public};
 use mayfly_node::rpc::{Directory, Rollup};
+use mayfly_proto::Meter;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -12,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::TestChain;
 
-pub(crate) struct Server {
+/// `C` is the chain behind it, if the test moves that itself.
+pub(crate) struct Server<C = TestChain> {
     pub(crate) address: SocketAddr,
     pub(crate) rollup: Arc<Rollup>,
-    pub(crate) chain: Mutex<TestChain>,
+    pub(crate) chain: Mutex<C>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) task: tokio::task::JoinHandle<std::io::Result<()>>,
     pub(crate) client: reqwest::Client,
@@ -29,26 +32,34 @@ pub(crate) fn config() -> HttpConfig {
 }
 
 impl Server {
+    /// In front of a chain in memory.
     pub(crate) async fn start(config: HttpConfig) -> Self {
-        let directory = Arc::new(Directory::default());
         let (chain, rollup) = crate::chain::start(config.limits.clone());
+        Self::with(config, rollup, chain).await
+    }
+}
+
+impl Server<()> {
+    /// In front of a rollup that somebody else moves.
+    pub(crate) async fn serve(config: HttpConfig, rollup: Arc<Rollup>) -> Self {
+        Self::with(config, rollup, ()).await
+    }
+}
+
+impl<C> Server<C> {
+    async fn with(config: HttpConfig, rollup: Arc<Rollup>, chain: C) -> Self {
+        let directory = Arc::new(Directory::default());
         assert!(directory.insert(Arc::clone(&rollup)));
         let readiness = Arc::new(Readiness::default());
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let public = Public::new(config, Arc::clone(&directory), Arc::clone(&readiness), shutdown.clone()).unwrap();
+        let meter = Arc::new(Meter::new(100));
+        let parts = (Arc::clone(&directory), Arc::clone(&readiness), Arc::clone(&meter));
+        let public = Public::new(config, parts.0, parts.1, parts.2, shutdown.clone()).unwrap();
         let task = tokio::spawn(serve_public(listener, public));
-        Self {
-            address,
-            rollup,
-            chain: Mutex::new(chain),
-            directory,
-            readiness,
-            shutdown,
-            task,
-            client: reqwest::Client::new(),
-        }
+        let (chain, client) = (Mutex::new(chain), reqwest::Client::new());
+        Self { address, rollup, chain, directory, readiness, meter, shutdown, task, client }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

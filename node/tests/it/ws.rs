@@ -10,7 +10,7 @@ use crate::server::{Server, config};
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-pub(crate) async fn connect(server: &Server, path: &str) -> Socket {
+pub(crate) async fn connect<C>(server: &Server<C>, path: &str) -> Socket {
     let url = format!("ws://{}{path}", server.address);
     tokio_tungstenite::connect_async(url).await.unwrap().0
 }
@@ -83,7 +83,7 @@ pub(crate) async fn close_frame(socket: &mut Socket) -> (u16, String) {
     tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.unwrap()
 }
 
-async fn ask(socket: &mut Socket, method: &str, params: Value) -> Value {
+pub(crate) async fn ask(socket: &mut Socket, method: &str, params: Value) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     socket.send(Message::text(call.to_string())).await.unwrap();
     next_json(socket).await
