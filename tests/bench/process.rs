@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use eyre::{Result, WrapErr, eyre};
+use eyre::{Result, WrapErr, ensure, eyre};
+
+/// `USER_HZ`, in which the kernel tells times on every architecture we run on.
+const TICKS_PER_SECOND: u64 = 100;
 
 /// CPU time and memory of a process and its descendants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,7 +20,7 @@ pub struct Usage {
 /// PostgreSQL's backends are ours to count; the L1 beside them is not.
 pub fn usage(pid: u32, except: &str) -> Result<Usage> {
     let processes = snapshot()?;
-    let own = processes.get(&pid).ok_or_else(|| eyre!("process {pid} is gone"))?;
+    ensure!(processes.contains_key(&pid), "process {pid} is gone");
     let mut ticks = 0;
     let mut open = vec![pid];
     while let Some(parent) = open.pop() {
@@ -28,16 +31,13 @@ pub fn usage(pid: u32, except: &str) -> Result<Usage> {
         ticks += process.ticks;
         open.extend(processes.iter().filter(|(_, p)| p.parent == parent).map(|(pid, _)| *pid));
     }
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100);
-    let cpu = Duration::from_secs_f64(ticks as f64 / per_second as f64);
-    Ok(Usage { cpu, rss_bytes: own.rss_bytes })
+    Ok(Usage { cpu: Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND), rss_bytes: resident(pid)? })
 }
 
 struct Process {
     name: String,
     parent: u32,
     ticks: u64,
-    rss_bytes: u64,
 }
 
 fn snapshot() -> Result<HashMap<u32, Process>> {
@@ -52,21 +52,22 @@ fn snapshot() -> Result<HashMap<u32, Process>> {
     Ok(processes)
 }
 
-/// proc(5): after the name come state, ppid (4), …, utime (14), stime (15), …, rss (24).
-/// A finished child's time is added to cutime/cstime (16, 17) once it was waited for.
+/// proc(5): after the name come state (3), ppid (4), …, utime (14), stime (15).
 fn parse(stat: &str) -> Result<Process> {
     let unreadable = || eyre!("not understood: {stat:?}");
     let (head, tail) = stat.rsplit_once(')').ok_or_else(unreadable)?;
     let name = head.split_once('(').map(|(_, name)| name.to_owned()).ok_or_else(unreadable)?;
     let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
     let number = |field: usize| fields.get(field - 3).and_then(|f| f.parse::<u64>().ok()).ok_or_else(unreadable);
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.unwrap_or(4096);
-    Ok(Process {
-        name,
-        parent: u32::try_from(number(4)?)?,
-        ticks: number(14)? + number(15)?,
-        rss_bytes: number(24)? * u64::try_from(page)?,
-    })
+    Ok(Process { name, parent: u32::try_from(number(4)?)?, ticks: number(14)? + number(15)? })
+}
+
+/// `VmRSS` of `/proc/PID/status`, which is in kB whatever the page size.
+fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_ascii_whitespace().next()).ok_or_else(|| eyre!("no VmRSS of {pid}"))?;
+    Ok(kib.parse::<u64>()? * 1024)
 }
 
 #[cfg(test)]

@@ -23,7 +23,11 @@ impl fmt::Display for Run {
         write!(
             f,
             "{:.0} tx/s, {:.0} µs CPU/tx, receipt p50 {:.1} ms p99 {:.1} ms, {:.0} MiB",
-            self.included_tx_per_s, self.server_cpu_us_per_tx, self.receipt_p50_ms, self.receipt_p99_ms, self.server_rss_mib
+            self.included_tx_per_s,
+            self.server_cpu_us_per_tx,
+            self.receipt_p50_ms,
+            self.receipt_p99_ms,
+            self.server_rss_mib
         )
     }
 }

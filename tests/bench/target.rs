@@ -134,7 +134,10 @@ impl Target {
     fn try_find_url(&self) -> Result<Option<String>> {
         if self.name == "anvil" {
             let log = fs::read_to_string(self.dir.join("anvil.log")).unwrap_or_default();
-            return Ok(log.lines().find_map(|l| l.strip_prefix("Listening on ")).map(|a| format!("http://{}", a.trim())));
+            return Ok(log
+                .lines()
+                .find_map(|l| l.strip_prefix("Listening on "))
+                .map(|a| format!("http://{}", a.trim())));
         }
         let Ok(text) = fs::read_to_string(self.dir.join("dev.json")) else { return Ok(None) };
         let state: Value = serde_json::from_str(&text)?;

@@ -49,7 +49,7 @@ contract FeeOnTransferERC20 is ERC20 {
     }
 }
 
-/// @title An ERC-20 whose metadata is as bad as can be: an endless name, no symbol, decimals too large
+/// @title An ERC-20 whose metadata is as bad as can be: a bomb for a name, a number for a symbol, no decimals
 contract BadMetadataERC20 is ERC20 {
     constructor() ERC20("", "") {}
 
@@ -58,12 +58,10 @@ contract BadMetadataERC20 is ERC20 {
         _mint(to, amount);
     }
 
-    /// @notice As long as the gas for reading it allows.
+    /// @notice A megabyte of zeros.
     function name() public pure override returns (string memory) {
         assembly {
-            mstore(0, 32)
-            mstore(32, 163776)
-            return(0, 163840)
+            return(0, 1048576)
         }
     }
 

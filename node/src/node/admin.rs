@@ -1,6 +1,6 @@
 //! The operator's commands, behind the token that guards the whole listener.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use axum::{
@@ -21,6 +21,9 @@ use super::{
     start::Inner,
 };
 use mayfly_verifier::{CREATION_LOOKBACK_BLOCKS, rollup_info};
+
+/// How long an answer waits until the new rollup takes transactions.
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The routes.
 pub(super) fn routes(inner: Arc<Inner>) -> Router {
@@ -43,8 +46,18 @@ struct RollupList {
     rollups: Vec<RollupStatus>,
 }
 
-async fn rollups(State(inner): State<Arc<Inner>>) -> Json<RollupList> {
-    Json(RollupList { rollups: inner.rollups.lock().await.iter().map(Running::status).collect() })
+async fn rollups(State(inner): State<Arc<Inner>>) -> Response {
+    let running = inner.rollups.lock().await;
+    match futures::future::try_join_all(running.iter().map(Running::status)).await {
+        Ok(rollups) => Json(RollupList { rollups }).into_response(),
+        Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.into()),
+    }
+}
+
+/// The operator is trusted with the cause; the public listener never shows one.
+fn failed(status: StatusCode, error: &eyre::Report) -> Response {
+    tracing::warn!(error = format!("{error:#}"), "an operator's request failed");
+    (status, format!("{error:#}\n")).into_response()
 }
 
 #[derive(Deserialize)]
@@ -58,11 +71,7 @@ struct StartRequest {
 async fn start(State(inner): State<Arc<Inner>>, Json(request): Json<StartRequest>) -> Response {
     match start_rollup(&inner, request).await {
         Ok(status) => Json(status).into_response(),
-        Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "a rollup was not started");
-            // The operator is trusted with the cause; the public listener never shows one.
-            (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}\n")).into_response()
-        }
+        Err(error) => failed(StatusCode::UNPROCESSABLE_ENTITY, &error),
     }
 }
 
@@ -71,7 +80,7 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
     let mut running = inner.rollups.lock().await;
     if let Some(known) = running.iter().find(|r| r.info.rollup == request.rollup) {
         ensure!(known.name == request.name, "{} is sequenced under the name {}", request.rollup, known.name);
-        return Ok(known.status());
+        return Ok(known.status().await?);
     }
     let most = inner.config.limits.max_rollups;
     ensure!(running.len() < most, "this node sequences {most} rollups already (limits.max_rollups)");
@@ -98,7 +107,10 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
     // In the ledger before it runs: a crash from here on resumes it at the next start.
     inner.ledger.insert_rollup(&stored).await.wrap_err("recording the rollup")?;
     let started = Running::start(inner, stored).await?;
-    let status = started.status();
+    if !started.ready(READY_TIMEOUT).await {
+        tracing::warn!(name = %started.name, "takes no transactions yet");
+    }
+    let status = started.status().await?;
     running.push(started);
     Ok(status)
 }

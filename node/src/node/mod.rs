@@ -10,5 +10,6 @@ pub(crate) mod files;
 mod ledger;
 mod rollup;
 mod start;
+mod usage;
 
 pub use start::Node;

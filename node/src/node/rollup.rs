@@ -1,20 +1,24 @@
 //! One rollup that this node sequences: its chain, its sequencer, and what RPC is told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use eyre::{WrapErr, ensure};
+use mayfly_contracts::{inbox::Inbox, types};
 use mayfly_evm::{Chain, ChainSpec};
-use mayfly_l1::{BeaconClient, L1Options};
-use mayfly_ledger::Rollup as StoredRollup;
+use mayfly_l1::{BeaconClient, BlockTag, L1Client, L1Options};
+use mayfly_ledger::{LedgerError, Rollup as StoredRollup};
 use mayfly_rollup::{RollupInfo, genesis};
 use mayfly_sequencer::{Sequencer, SequencerConfig, SequencerHandle, SequencerKeys, Status};
 use serde::Serialize;
-use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::start::Inner;
 use crate::rpc;
+
+/// The stage moves with L1's blocks: looking more often finds nothing new.
+const MIN_STAGE_POLL_MS: u64 = 500;
 
 /// A rollup under way.
 pub(super) struct Running {
@@ -36,6 +40,16 @@ pub(super) struct RollupStatus {
     chain_id: u64,
     rpc_url: String,
     sequencer: Status,
+    posted: Posted,
+}
+
+/// What stands on L1, as the ledger has it.
+#[derive(Default, Serialize)]
+struct Posted {
+    batches: u64,
+    blobs: u64,
+    payload_bytes: u64,
+    transactions: u64,
 }
 
 impl Running {
@@ -60,22 +74,38 @@ impl Running {
         .await
         .wrap_err("starting its sequencer")?;
         let limits = inner.config.rpc.limits.clone();
-        let served = rpc::Rollup::new(stored.name.clone(), info.rollup, handle.reader().clone(), limits);
-        let served = Arc::new(served);
+        let served = Arc::new(rpc::Rollup::sequenced(stored.name.clone(), handle.clone(), limits));
         if !inner.directory.insert(Arc::clone(&served)) {
             handle.shutdown().await;
             eyre::bail!("RPC has no room for it, or another rollup is named {}", stored.name);
         }
         let mut pumps = JoinSet::new();
-        pumps.spawn(publish_heads(handle.clone(), Arc::clone(&served)));
-        pumps.spawn(publish_marks(handle.clone(), served));
+        let follows = Arc::clone(&served);
+        let forever = CancellationToken::new();
+        pumps.spawn(async move { follows.follow(forever).await });
+        let poll = Duration::from_millis(inner.config.sequencer.l1_poll_ms.max(MIN_STAGE_POLL_MS));
+        pumps.spawn(watch_stage(inner.l1.clone(), Arc::clone(&info), served, poll));
         tracing::info!(rollup = %info.rollup, name = %stored.name, chain_id = info.chain_id, "sequencing");
         Ok(Running { info, name: stored.name, inner: Arc::clone(inner), handle, pumps })
     }
 
+    /// Waits until L1 was read up to its head and transactions are taken. False: not within `limit`.
+    pub(super) async fn ready(&self, limit: Duration) -> bool {
+        let mut changes = self.handle.changes();
+        let ready = async {
+            while !self.handle.status().synced || self.handle.status().pause.is_some() {
+                if changes.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(limit, ready).await.unwrap_or(false)
+    }
+
     /// What the operator sees.
-    pub(super) fn status(&self) -> RollupStatus {
-        RollupStatus {
+    pub(super) async fn status(&self) -> Result<RollupStatus, LedgerError> {
+        Ok(RollupStatus {
             name: self.name.clone(),
             rollup: self.info.rollup,
             settlement: self.info.settlement,
@@ -83,6 +113,25 @@ impl Running {
             chain_id: self.info.chain_id,
             rpc_url: self.inner.rollup_url(&self.name),
             sequencer: self.handle.status(),
+            posted: self.posted().await?,
+        })
+    }
+
+    async fn posted(&self) -> Result<Posted, LedgerError> {
+        let mut posted = Posted::default();
+        let mut next = 1;
+        loop {
+            let batches = self.inner.ledger.batches(self.info.rollup, next).await?;
+            let Some(last) = batches.last() else { return Ok(posted) };
+            next = last.fields.seq + 1;
+            for batch in batches.iter().filter(|b| b.inclusion.is_some()) {
+                posted.batches += 1;
+                posted.blobs += u64::from(batch.fields.blobs);
+                if let Some(content) = &batch.content {
+                    posted.payload_bytes += content.payload_bytes;
+                    posted.transactions += content.transactions;
+                }
+            }
         }
     }
 
@@ -106,26 +155,26 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
     .await?
 }
 
-/// Tells subscribers of every durable block.
-async fn publish_heads(handle: SequencerHandle, served: Arc<rpc::Rollup>) {
-    let mut blocks = handle.subscribe();
+/// Shows the stage that L1 says, and the close block once its claim is final.
+async fn watch_stage(l1: L1Client, info: Arc<RollupInfo>, served: Arc<rpc::Rollup>, poll: Duration) {
     loop {
-        match blocks.recv().await {
-            Ok(block) => served.heads.publish(&block),
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "subscribers of new blocks miss some"),
-            Err(RecvError::Closed) => return,
+        match stage(&l1, &info).await {
+            Ok(stage) => served.set_stage(stage),
+            Err(error) => tracing::debug!(%error, rollup = %info.rollup, "the stage could not be read"),
         }
+        tokio::time::sleep(poll).await;
     }
 }
 
-/// Moves `safe` and `finalized`.
-async fn publish_marks(handle: SequencerHandle, served: Arc<rpc::Rollup>) {
-    let mut changes = handle.changes();
-    loop {
-        let (safe, finalized) = handle.safe_and_finalized();
-        served.marks.posted(safe.number, finalized.number);
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
+async fn stage(l1: &L1Client, info: &RollupInfo) -> eyre::Result<rpc::Stage> {
+    let stage: u8 = l1.call(info.rollup, &Inbox::stageCall {}, BlockTag::Latest).await?;
+    Ok(match types::Stage::try_from(stage)? {
+        types::Stage::Created => rpc::Stage::Created,
+        types::Stage::Active => rpc::Stage::Active,
+        types::Stage::Draining => rpc::Stage::Draining,
+        types::Stage::Frozen => rpc::Stage::Frozen,
+        types::Stage::Closing => rpc::Stage::Closing,
+        types::Stage::Settling => rpc::Stage::Settling,
+        types::Stage::Settled => rpc::Stage::Settled,
+    })
 }

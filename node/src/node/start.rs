@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use eyre::{WrapErr, eyre};
 use mayfly_l1::{Key, L1Client, L1Options};
 use mayfly_ledger::Role;
+use mayfly_proto::Meter;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,7 @@ use super::{
     admin, files,
     ledger::{Database, bind_l1},
     rollup::Running,
+    usage::{METER_PAYERS, UsageDrain},
 };
 use crate::{
     config::NodeConfig,
@@ -129,9 +131,22 @@ impl Node {
         }
         let shutdown = CancellationToken::new();
         let (directory, readiness) = (Arc::clone(&inner.directory), Arc::clone(&inner.readiness));
-        let public = Public::new(inner.config.rpc.clone(), directory, readiness, shutdown.clone())
+        let meter = Arc::new(Meter::new(METER_PAYERS));
+        let usage = UsageDrain::new(Arc::clone(&meter), inner.ledger.clone())?;
+        let public = Public::new(inner.config.rpc.clone(), directory, readiness, meter, shutdown.clone())
             .map_err(|e| eyre!("rpc: {e}"))?;
-        let public = Listener { shutdown, task: tokio::spawn(serve_public(rpc_listener, public)) };
+        let usage_stop = CancellationToken::new();
+        let serve = serve_public(rpc_listener, public);
+        let drain = usage.run(usage_stop.clone());
+        let task = tokio::spawn(async move {
+            // Usage is drained once more after the last request.
+            let drain = tokio::spawn(drain);
+            let served = serve.await;
+            usage_stop.cancel();
+            drain.await.map_err(std::io::Error::other)?;
+            served
+        });
+        let public = Listener { shutdown, task };
         let admin =
             Arc::new(Admin { directory: Arc::clone(&inner.directory), readiness: Arc::clone(&inner.readiness), token });
         let shutdown = CancellationToken::new();

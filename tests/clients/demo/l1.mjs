@@ -26,7 +26,7 @@ export async function depositEverything({ mayfly, common, l1, key, source, rollu
   await deposit('--erc1155', tokens.erc1155, '--id', '7', '--amount', '20');
   const left = await l1.read(tokens.erc20, 'DemoToken', 'balanceOf', [to]);
   if (left !== 6_000n) throw new Error(`${left} units are left on L1 instead of 6000`);
-  return amounts;
+  return { ...amounts, minted: { erc20: 10_000n, erc1155: 50n } };
 }
 
 /** Where a bridged token stands on the rollup. */

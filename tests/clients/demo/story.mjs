@@ -1,7 +1,5 @@
 // The life of one rollup, from launch to the last claim, with its operators alive.
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { encodeFunctionData, keccak256, parseEther } from 'viem';
+import { keccak256, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { Chain, L2, artifact } from './chain.mjs';
 import { bridgedToken, deployTokens, depositEverything } from './l1.mjs';
@@ -13,7 +11,7 @@ const FORCED_GAS = 100_000n;
 /** Launches a rollup and returns how long it took until it answered the first transaction. */
 export async function launch({ mayfly, common, name, config, endsIn }) {
   const estimate = await mayfly.run(['rollup', ...common, 'estimate', '--config', config, '--ends-in', endsIn, '--transactions', '3000']);
-  say(`  estimate: ${estimate.total_eth} ETH on L1, of which ${estimate.refundable_eth} ETH comes back`);
+  say(`  estimate: ${estimate.total_eth} for 3000 transactions, and ${estimate.refundable_eth} of bonds that come back`);
   const before = performance.now();
   const created = await mayfly.run(['rollup', ...common, 'create', '--name', name, '--config', config, '--ends-in', endsIn]);
   const chain = new Chain(name, created.chain_id, created.rpc_url);
@@ -25,25 +23,27 @@ export async function launch({ mayfly, common, name, config, endsIn }) {
 }
 
 /** Starts a verifier process that knows L1 and the rollup's address, nothing else. */
-export function startVerifier({ mayfly, dataDir, l1Url, rollup, attest, propose, name = 'verifier' }) {
-  const roles = [...attest.flatMap((key) => ['--attest', key]), ...(propose ? ['--propose', propose] : [])];
+export function startVerifier({ mayfly, dataDir, l1Url, rollup, attest, payer, name = 'verifier' }) {
+  const roles = attest.flatMap((key) => ['--attest', key]);
+  if (payer) roles.push('--propose', '--finalize', '--key', payer);
   return mayfly.start(name, ['verify', '--data-dir', dataDir, '--l1-url', l1Url, '--rollup', rollup, ...roles]);
 }
 
 /** Deposits, contracts, wallets: everything that happens on the rollup. */
-export async function live({ l1, keys, rollup, wallets: count }) {
+export async function live({ mayfly, common, l1, keys, source, rollup, wallets: count }) {
   const { chain } = rollup;
   const tokens = await deployTokens(l1, keys.user);
   const user = privateKeyToAccount(keys.user).address;
-  const deposits = await depositEverything({ l1, key: keys.user, rollup: rollup.rollup, to: user, tokens });
+  const deposits = await depositEverything({ mayfly, common, l1, source, rollup: rollup.rollup, to: user, tokens });
   await until('the deposits arrive', 60, async () => (await chain.reader.getBalance({ address: user })) >= deposits.eth);
   const bridged = {};
   for (const [kind, token] of Object.entries(tokens)) bridged[kind] = await bridgedToken(chain, kind, token);
-  await until('the tokens arrive', 60, async () => (await chain.read(bridged.erc20, 'BridgedERC20', 'balanceOf', [user])) === deposits.erc20);
-  const owner = await chain.read(bridged.erc721, 'BridgedERC721', 'ownerOf', [deposits.erc721]);
-  if (owner !== user) throw new Error(`bridged ERC-721 belongs to ${owner}`);
-  const units = await chain.read(bridged.erc1155, 'BridgedERC1155', 'balanceOf', [user, deposits.erc1155.id]);
-  if (units !== deposits.erc1155.amount) throw new Error(`bridged ERC-1155 balance is ${units}`);
+  await until('the tokens arrive', 60, async () => {
+    const coins = await chain.read(bridged.erc20, 'BridgedERC20', 'balanceOf', [user]);
+    const owner = await chain.read(bridged.erc721, 'BridgedERC721', 'ownerOf', [deposits.erc721]);
+    const units = await chain.read(bridged.erc1155, 'BridgedERC1155', 'balanceOf', [user, deposits.erc1155.id]);
+    return coins === deposits.erc20 && owner === user && units === deposits.erc1155.amount;
+  });
   say('  ETH, ERC-20, ERC-721 and ERC-1155 arrived');
 
   const organiser = keys.organiser;
@@ -56,7 +56,7 @@ export async function live({ l1, keys, rollup, wallets: count }) {
     if (balance !== 0n) throw new Error('a fresh wallet is not empty');
   }
   const load = await mintAndTransfer({
-    chain, wallets, collection, token, collectionName: 'DemoCollection', tokenName: 'DemoToken',
+    chain, wallets, collection, token,
     onProgress: (text) => say(`  ${text}`),
   });
   say(`  sent by ${Object.entries(load.sentBy).map(([client, n]) => `${client} ${n}`).join(', ')}`);
@@ -90,7 +90,12 @@ export async function force({ mayfly, common, rollup }) {
 
 /** Every block the verifier knows must be the node's. */
 export async function compare({ chain, verifier, seconds = 120 }) {
-  const head = await chain.reader.getBlock({ blockTag: 'safe' });
+  // Everything so far must be in a batch before it can be compared.
+  const latest = await chain.reader.getBlock();
+  const head = await until('everything is in a batch', seconds, async () => {
+    const safe = await chain.reader.getBlock({ blockTag: 'safe' });
+    return safe.number >= latest.number && safe;
+  });
   const seen = await until('the verifier reaches the safe head', seconds, () =>
     verifier.documents.findLast((d) => d.event === 'batch' && BigInt(d.number) >= head.number));
   const heads = verifier.documents.filter((d) => d.event === 'batch');
@@ -104,28 +109,67 @@ export async function compare({ chain, verifier, seconds = 120 }) {
   return { equal: equal === heads.length && heads.length > 0, blocks: Number(seen.number) };
 }
 
-/** Bytes and gas of the batches on L1, read from L1. */
-export async function batchCosts({ l1, rollup, fromBlock, verifier }) {
+/** The end: the organiser ends it early, everybody is paid on L1. */
+export async function end({ mayfly, common, l1, rollup, verifier, lived, source }) {
+  const ending = await mayfly.run(['rollup', ...common, 'close', rollup.rollup, '--early']);
+  const { abi } = artifact('Settlement');
+  const final = await until('the closing claim is final', 180, async () => {
+    const logs = await l1.reader.getContractEvents({ address: rollup.settlement, abi, eventName: 'ClaimFinal', fromBlock: BigInt(rollup.l1_number) });
+    return logs.find((log) => log.args.claim.closeNumber !== 0n);
+  });
+  const { timestamp } = await l1.reader.getBlock({ blockNumber: final.blockNumber });
+  const claimable = Number(timestamp) - ending.end_time;
+  const closed = await until('the verifier has the close block', 60, () => verifier.last('closed'));
+  const block = await until('the node has the close block', 60, async () => chainBlock(rollup.chain, closed.number));
+  const equal = block.hash === closed.hash && block.stateRoot === closed.state_root && closed.hash === final.args.claim.blockHash;
+  say(`  closed with block ${closed.number} and ${closed.leaves} leaves; claimable ${claimable} s after the end`);
+
+  const own = await mayfly.run(['rollup', ...common, 'claim', rollup.rollup, '--recipient', lived.user, '--key', source]);
+  const rest = await mayfly.run(['rollup', ...common, 'claim', rollup.rollup, '--all', '--derive', '--key', 'dev:6']);
+  say(`  one user claims ${own.paid} leaves; ${rest.paid} more are sponsored in ${rest.transactions.length} transactions`);
+  if (own.paid + rest.paid !== rest.leaves) throw new Error(`${own.paid} + ${rest.paid} of ${rest.leaves} leaves were paid`);
+  await checkOwners({ l1, rollup, lived });
+  return { claimable_s: claimable, equal, closeHash: closed.hash };
+}
+
+function chainBlock(chain, number) {
+  return chain.reader.getBlock({ blockNumber: BigInt(number) });
+}
+
+/** NFTs born on the rollup belong on L1 to whom they belonged there. */
+async function checkOwners({ l1, rollup, lived }) {
+  const settled = await l1.read(rollup.vault, 'Vault', 'settledCollection', [4, lived.collection]);
+  for (const wallet of [lived.wallets[0], lived.wallets.at(-1)]) {
+    const [there, here] = await Promise.all([
+      rollup.chain.read(lived.collection, 'DemoCollection', 'ownerOf', [wallet.tokenId]),
+      l1.read(settled, 'SettledERC721', 'ownerOf', [wallet.tokenId]),
+    ]);
+    if (there !== here) throw new Error(`token ${wallet.tokenId} belongs to ${here} on L1 and to ${there} on the rollup`);
+  }
+  const name = await l1.read(settled, 'SettledERC721', 'name');
+  if (name !== 'Mint Night') throw new Error(`the collection is called ${JSON.stringify(name)} on L1`);
+}
+
+/** Derives the whole rollup once more, in a process that has never seen it. */
+export async function rederive({ mayfly, dataDir, l1Url, rollup }) {
+  const child = mayfly.start('fresh-verifier', ['verify', '--data-dir', dataDir, '--l1-url', l1Url, '--rollup', rollup, '--once']);
+  const { code } = await child.ended;
+  if (code !== 0) throw new Error(`verify --once ended with ${code}`);
+  const summary = child.last('summary');
+  say(`  derived again from L1 alone: ${summary.blocks} blocks, ${summary.transactions} transactions, ${summary.blocks_per_s.toFixed(0)} blocks/s`);
+  return summary;
+}
+
+/** Bytes and gas of the batches: gas from L1's receipts, payload sizes from the node's ledger. */
+export async function batchCosts({ l1, rollup, common, mayfly }) {
   const { abi } = artifact('Inbox');
-  const logs = await l1.reader.getContractEvents({ address: rollup, abi, eventName: 'BatchPosted', fromBlock, toBlock: 'latest' });
+  const logs = await l1.reader.getContractEvents({ address: rollup.rollup, abi, eventName: 'BatchPosted', fromBlock: BigInt(rollup.l1_number) });
   let gas = 0n;
   for (const log of logs) {
     const receipt = await l1.reader.getTransactionReceipt({ hash: log.transactionHash });
-    gas += receipt.gasUsed + (receipt.blobGasUsed ?? 0n);
+    gas += receipt.gasUsed;
   }
-  const sizes = new Map(verifier.documents.filter((d) => d.event === 'batch').map((d) => [BigInt(d.seq), d.data_bytes]));
-  const bytes = logs.reduce((sum, log) => sum + (sizes.get(log.args.header.seq) ?? 0), 0);
+  const { node } = await mayfly.run(['rollup', ...common, 'status', rollup.rollup]);
   const blobs = logs.reduce((sum, log) => sum + log.args.blobHashes.length, 0);
-  return { batches: logs.length, gas, bytes, blobs };
-}
-
-/** Keeps what a user needs to claim without anybody's help. */
-export function keepNotes(dir, notes) {
-  const text = JSON.stringify(notes, (_, value) => (typeof value === 'bigint' ? value.toString() : value), 2);
-  writeFileSync(path.join(dir, 'notes.json'), `${text}\n`);
-}
-
-/** Encodes a call of a committed contract. */
-export function call(name, functionName, args) {
-  return encodeFunctionData({ abi: artifact(name).abi, functionName, args });
+  return { batches: logs.length, gas, blobs, bytes: node.posted.payload_bytes, transactions: node.posted.transactions };
 }
