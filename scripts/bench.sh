@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Mayfly and anvil side by side on this machine: included tx/s, server CPU per transaction,
-# time to a receipt, memory. Builds with --release.
+# Measures the node beside anvil on this machine and prints both: included
+# transactions per second, CPU per transaction, time to the receipt, memory.
+# What the figures mean stands in docs/benchmarks.md.
 #
-#   scripts/bench.sh [--json]      MAYFLY_BENCH_TRANSACTIONS (50000): transactions of each run
+#   scripts/bench.sh           a table; some minutes after the release build
+#   scripts/bench.sh --quick   fewer transactions
+#   scripts/bench.sh --json    one JSON document on stdout
+#   scripts/bench.sh --help    every option
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-for arg in "$@"; do
-  [ "$arg" = --json ] || { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-done
-"$MAYFLY_ROOT/scripts/setup.sh"
-use_tools
 cd "$MAYFLY_ROOT"
-say 'bench: building with --release (a first build takes a while)'
-cargo build --release --workspace --bins >&2
-exec "$CARGO_TARGET_DIR/release/mayfly-bench" "$@"
+"$MAYFLY_ROOT/scripts/setup.sh" >&2
+use_tools
+cargo build --release -p mayfly-node -p mayfly-e2e --bins >&2
+exec "$CARGO_TARGET_DIR/release/mayfly-bench" --mayfly "$CARGO_TARGET_DIR/release/mayfly" "$@"

@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["mayfly-ledger"]),
     ("axum", &["mayfly-node"]),
     ("tower-http", &["mayfly-node"]),
-    ("clap", &["mayfly-node"]),
+    ("clap", &["mayfly-node", "mayfly-e2e"]),
     ("foundry-compilers", &["mayfly-contracts"]),
     ("ethers-core", &["mayfly-e2e"]),
     ("ethers-signers", &["mayfly-e2e"]),

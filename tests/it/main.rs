@@ -1,6 +1,7 @@
 //! Whole-system tests: one file a behaviour, on real parts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bench;
 mod recount;
 mod settlement;
 mod wallets;

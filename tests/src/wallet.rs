@@ -59,8 +59,13 @@ impl Wallet {
         Self { secret, address, nonce: 0 }
     }
 
-    /// A signed EIP-1559 transaction under the next nonce.
+    /// A signed EIP-1559 transaction under the next nonce, as the chain takes it.
     pub fn sign(&mut self, chain_id: u64, message: &Message) -> Arc<RecoveredTx> {
+        recovered(self.sign_envelope(chain_id, message))
+    }
+
+    /// The same as a wallet would send it.
+    pub fn sign_envelope(&mut self, chain_id: u64, message: &Message) -> TxEnvelope {
         let transaction = TxEip1559 {
             chain_id,
             nonce: self.nonce,
@@ -74,7 +79,7 @@ impl Wallet {
         };
         self.nonce += 1;
         let signature = sign_message(self.secret, transaction.signature_hash()).unwrap();
-        recovered(transaction.into_signed(signature).into())
+        transaction.into_signed(signature).into()
     }
 
     /// A transaction that delegates this account to `code` (EIP-7702), sent by itself.

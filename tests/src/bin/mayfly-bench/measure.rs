@@ -1,0 +1,252 @@
+//! One run: a fresh server, a flood for its capacity, then a steady rate for its latency.
+
+use super::{
+    drive::{self, Pace, Seen},
+    process,
+    server::{Programs, Server, Target},
+    workload::{Mode, Plan, Senders, Workload},
+};
+use eyre::{WrapErr, ensure};
+use serde::Serialize;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// How much to send.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Amounts {
+    /// Transactions of a run's flood.
+    pub(crate) flood: usize,
+    /// Transactions of a run's steady part.
+    pub(crate) steady: usize,
+    /// Their rate.
+    pub(crate) steady_per_s: u32,
+    /// Transactions of the memory run; a quarter of them before the first reading.
+    pub(crate) memory: usize,
+}
+
+/// What one run found.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) target: Target,
+    pub(crate) workload: Workload,
+    pub(crate) mode: Mode,
+    pub(crate) transactions: usize,
+    pub(crate) included_tx_per_s: f64,
+    pub(crate) server_cpu_us_per_tx: f64,
+    /// The same until everything was posted to L1 too.
+    pub(crate) posted_cpu_us_per_tx: f64,
+    /// L1 and PostgreSQL, which are processes of their own, until then.
+    pub(crate) others_cpu_us_per_tx: f64,
+    pub(crate) client_cpu_us_per_tx: f64,
+    pub(crate) receipt_p50_ms: f64,
+    pub(crate) receipt_p99_ms: f64,
+    pub(crate) server_rss_mib: f64,
+}
+
+/// What the memory run found.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Memory {
+    pub(crate) target: Target,
+    pub(crate) workload: Workload,
+    pub(crate) mode: Mode,
+    pub(crate) first_transactions: usize,
+    pub(crate) first_rss_mib: f64,
+    pub(crate) last_transactions: usize,
+    pub(crate) last_rss_mib: f64,
+    pub(crate) ratio: f64,
+}
+
+/// CPU time at one moment.
+struct Spent {
+    server: Duration,
+    family: Duration,
+    client: Duration,
+}
+
+impl Spent {
+    fn now(server: &Server) -> eyre::Result<Self> {
+        Ok(Self {
+            server: process::cpu(server.pid())?,
+            family: process::tree_cpu(&server.roots())?,
+            client: process::cpu(std::process::id())?,
+        })
+    }
+}
+
+/// A server with a token on it and senders that can use it.
+struct Bench {
+    server: Server,
+    senders: Senders,
+    mode: Mode,
+}
+
+impl Bench {
+    async fn start(
+        target: Target,
+        workload: Workload,
+        mode: Mode,
+        programs: &Programs,
+        dir: &Path,
+    ) -> eyre::Result<Self> {
+        let server = Server::start(target, programs, dir).await.wrap_err("starting the server")?;
+        let mut senders = Senders::new(server.chain_id, workload);
+        drive::run(&server.url, Plan::new(&[senders.deployment()], Mode::Single), Pace::Flood)
+            .await
+            .wrap_err("deploying the token")?;
+        drive::run(&server.url, Plan::new(&senders.preparation()?, Mode::Batch100), Pace::Flood)
+            .await
+            .wrap_err("preparing the senders")?;
+        Ok(Self { server, senders, mode })
+    }
+
+    async fn drive(&mut self, count: usize, pace: Pace) -> eyre::Result<Seen> {
+        let plan = Plan::new(&self.senders.load(count)?, self.mode);
+        let outcome = drive::run(&self.server.url, plan, pace).await;
+        // Why it stopped answering says more than that it did.
+        self.server.check()?;
+        outcome
+    }
+}
+
+/// One run.
+pub(crate) async fn run(
+    target: Target,
+    workload: Workload,
+    mode: Mode,
+    amounts: &Amounts,
+    programs: &Programs,
+) -> eyre::Result<Run> {
+    let dir = work_dir(programs)?;
+    let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
+    let plan = Plan::new(&bench.senders.load(amounts.flood)?, mode);
+    let transactions = plan.len();
+    bench.server.settle().await?;
+
+    let before = Spent::now(&bench.server)?;
+    let outcome = drive::run(&bench.server.url, plan, Pace::Flood).await;
+    let after = Spent::now(&bench.server)?;
+    bench.server.check()?;
+    let flood = outcome.wrap_err("the flood")?;
+    bench.server.settle().await?;
+    let posted = Spent::now(&bench.server)?;
+    let server_rss_mib = process::resident_mib(bench.server.pid())?;
+
+    let steady =
+        bench.drive(amounts.steady, Pace::PerSecond(amounts.steady_per_s)).await.wrap_err("the steady part")?;
+    bench.server.stop()?;
+    let per_tx = |time: Duration| time.as_secs_f64() * 1e6 / transactions as f64;
+    let others = posted.family.saturating_sub(posted.server).saturating_sub(before.family - before.server);
+    Ok(Run {
+        target,
+        workload,
+        mode,
+        transactions,
+        included_tx_per_s: included_per_s(flood.started, &flood.blocks),
+        server_cpu_us_per_tx: per_tx(after.server - before.server),
+        posted_cpu_us_per_tx: per_tx(posted.server - before.server),
+        others_cpu_us_per_tx: per_tx(others),
+        client_cpu_us_per_tx: per_tx(after.client - before.client),
+        receipt_p50_ms: percentile_ms(&steady.latencies, 50),
+        receipt_p99_ms: percentile_ms(&steady.latencies, 99),
+        server_rss_mib,
+    })
+}
+
+/// Resident memory early and late in one server's life, both times when it is quiet.
+pub(crate) async fn memory(target: Target, amounts: &Amounts, programs: &Programs) -> eyre::Result<Memory> {
+    let (workload, mode) = (Workload::Erc20, Mode::Batch100);
+    let dir = work_dir(programs)?;
+    let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
+    let first = amounts.memory / 4;
+    // In four equal parts, so that what signing needs is no part of what is compared.
+    let mut readings = Vec::new();
+    for _ in 0..4 {
+        bench.drive(first, Pace::Flood).await.wrap_err("the memory run")?;
+        bench.server.rest().await?;
+        readings.push(process::resident_mib(bench.server.pid())?);
+    }
+    bench.server.stop()?;
+    let [first_rss_mib, .., last_rss_mib] = readings[..] else { eyre::bail!("{} readings", readings.len()) };
+    Ok(Memory {
+        target,
+        workload,
+        mode,
+        first_transactions: first,
+        first_rss_mib,
+        last_transactions: 4 * first,
+        last_rss_mib,
+        ratio: last_rss_mib / first_rss_mib,
+    })
+}
+
+/// A directory of its own on the disk that is measured, removed at the end. PostgreSQL's user must be able to pass.
+fn work_dir(programs: &Programs) -> eyre::Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    let everybody_passes = std::fs::Permissions::from_mode(0o711);
+    tempfile::Builder::new()
+        .prefix("mayfly-bench-")
+        .permissions(everybody_passes)
+        .tempdir_in(&programs.dir)
+        .wrap_err_with(|| programs.dir.display().to_string())
+}
+
+/// Included transactions per second: from the first block to the last but one, for the first may have begun before
+/// we did, and the last may have waited half empty. Too few blocks: from the start of sending to the last receipt.
+fn included_per_s(started: Instant, blocks: &[(Instant, usize)]) -> f64 {
+    const ENOUGH_BLOCKS: usize = 5;
+    let (span, count) = match blocks {
+        [] => return 0.0,
+        [(first, _), inner @ .., (end, _), _] if blocks.len() >= ENOUGH_BLOCKS => {
+            (*end - *first, inner.iter().map(|block| block.1).sum::<usize>() + blocks[blocks.len() - 2].1)
+        }
+        [.., (end, _)] => (*end - started, blocks.iter().map(|block| block.1).sum()),
+    };
+    count as f64 / span.as_secs_f64().max(1e-6)
+}
+
+/// The least of the sorted values that at least `percent` of them do not exceed.
+fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).map_or(0.0, |value| value.as_secs_f64() * 1e3)
+}
+
+/// Mean time to append a page and wait until it is on the disk, in milliseconds: says whether durability costs here
+/// what it costs elsewhere.
+pub(crate) fn sync_ms(programs: &Programs) -> eyre::Result<f64> {
+    use std::io::Write;
+    const APPENDS: u32 = 50;
+    let mut file = tempfile::NamedTempFile::new_in(&programs.dir)?;
+    let start = Instant::now();
+    for _ in 0..APPENDS {
+        file.write_all(&[7; 4096])?;
+        file.as_file().sync_data()?;
+    }
+    let mean = start.elapsed().as_secs_f64() * 1e3 / f64::from(APPENDS);
+    ensure!(mean > 0.0, "the clock stands still");
+    Ok(mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let values: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!((percentile_ms(&values, 50), percentile_ms(&values, 99)), (100.0, 198.0));
+        assert_eq!(percentile_ms(&values[..1], 99), 1.0);
+        assert_eq!(percentile_ms(&[], 50), 0.0);
+    }
+
+    #[test]
+    fn the_rate_leaves_out_the_ends() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let blocks = [(at(1), 7), (at(2), 100), (at(3), 100), (at(4), 100), (at(5), 3)];
+        assert_eq!(included_per_s(start, &blocks), 100.0);
+        assert_eq!(included_per_s(start, &blocks[..2]), 53.5);
+        assert_eq!(included_per_s(start, &[]), 0.0);
+    }
+}
