@@ -6,14 +6,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy_primitives::{Address, U256};
+use mayfly_l1::{BlockTag, L1Client, L1Options};
 use serde::Serialize;
 
-use crate::{config::NodeConfig, keys::exposed_files};
+use crate::{
+    NodeError,
+    config::NodeConfig,
+    keys::{KeySource, KeyStore, PasswordSource, exposed_files},
+};
 
 /// Free space below which a node should not be started.
 const MIN_FREE_BYTES: u64 = 2 << 30;
 /// Open files a node wants: sockets, fjall's segments, PostgreSQL.
 const MIN_OPEN_FILES: u64 = 4096;
+
+/// L1 may not be further ahead of this machine's clock.
+const MAX_CLOCK_LAG_SECONDS: u64 = 5;
+/// A head older than this means that L1, or its endpoint, stands still.
+const MAX_HEAD_AGE_SECONDS: u64 = 120;
+/// Below this a poster cannot post for long: 0.05 ETH.
+const MIN_POSTER_WEI: u64 = 50_000_000_000_000_000;
 
 /// How one check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +68,112 @@ pub fn local_checks(config: &NodeConfig) -> Vec<Check> {
         open_files(),
         key_files(&config.path(&config.keys.dir), config.keys.password_file.as_deref()),
     ]
+}
+
+/// The checks that ask L1, the database, and the keys whose passwords need no terminal.
+pub async fn remote_checks(config: &NodeConfig) -> Vec<Check> {
+    let mut checks = vec![database(config).await];
+    let l1 = match L1Client::new(&config.l1.urls, L1Options { attempts: 1, ..L1Options::default() }) {
+        Ok(l1) => l1,
+        Err(e) => {
+            checks.push(Check::new("l1", Verdict::Fail, e.to_string()));
+            return checks;
+        }
+    };
+    let chain_id = match l1.chain_id().await {
+        Ok(id) if config.l1.chain_id == 0 || config.l1.chain_id == id => {
+            checks.push(Check::new("l1", Verdict::Ok, format!("answers; chain id {id}")));
+            id
+        }
+        Ok(id) => {
+            let detail = format!("chain id {id}, the configuration says {}", config.l1.chain_id);
+            checks.push(Check::new("l1", Verdict::Fail, detail));
+            return checks;
+        }
+        Err(e) => {
+            checks.push(Check::new("l1", Verdict::Fail, e.to_string()));
+            return checks;
+        }
+    };
+    checks.push(clock(&l1).await);
+    checks.push(factory(config, &l1).await);
+    checks.push(poster(config, &l1, chain_id).await);
+    checks
+}
+
+async fn database(config: &NodeConfig) -> Check {
+    const NAME: &str = "database";
+    if config.database.url.is_empty() {
+        return Check::new(NAME, Verdict::Ok, "a private server, started with the node");
+    }
+    // Nothing is migrated here: connecting for real would.
+    match mayfly_ledger::Ledger::inspect(&config.database.url).await {
+        Ok(found) => {
+            let supported = mayfly_ledger::Ledger::supported_schema();
+            let verdict = if found > supported { Verdict::Fail } else { Verdict::Ok };
+            Check::new(NAME, verdict, format!("answers; schema {found}, this program knows {supported}"))
+        }
+        Err(e) => Check::new(NAME, Verdict::Fail, e.to_string()),
+    }
+}
+
+/// L1's time against this machine's: a sequencer stamps blocks by its own clock.
+async fn clock(l1: &L1Client) -> Check {
+    const NAME: &str = "clock";
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    match l1.head(BlockTag::Latest).await {
+        Ok(head) if head.timestamp > now + MAX_CLOCK_LAG_SECONDS => {
+            Check::new(NAME, Verdict::Fail, format!("L1 is {} s ahead of this machine", head.timestamp - now))
+        }
+        Ok(head) if now > head.timestamp + MAX_HEAD_AGE_SECONDS => {
+            Check::new(NAME, Verdict::Warn, format!("L1's newest block is {} s old", now - head.timestamp))
+        }
+        Ok(head) => {
+            Check::new(NAME, Verdict::Ok, format!("L1's newest block is {} s old", now.saturating_sub(head.timestamp)))
+        }
+        Err(e) => Check::new(NAME, Verdict::Fail, e.to_string()),
+    }
+}
+
+async fn factory(config: &NodeConfig, l1: &L1Client) -> Check {
+    const NAME: &str = "factory";
+    let Some(address) = config.l1.factory else {
+        return Check::new(NAME, Verdict::Warn, "l1.factory is not set: any factory's rollups are accepted");
+    };
+    match l1.code(address).await {
+        Ok(code) if code.is_empty() => Check::new(NAME, Verdict::Fail, format!("{address} has no code on this L1")),
+        Ok(_) => Check::new(NAME, Verdict::Ok, address.to_string()),
+        Err(e) => Check::new(NAME, Verdict::Fail, e.to_string()),
+    }
+}
+
+/// What the poster can pay. Its address stands in the key store; no password is needed.
+async fn poster(config: &NodeConfig, l1: &L1Client, chain_id: u64) -> Check {
+    const NAME: &str = "poster balance";
+    let address = match poster_address(config, chain_id) {
+        Ok(address) => address,
+        Err(e) => return Check::new(NAME, Verdict::Fail, e.to_string()),
+    };
+    match l1.balance(address).await {
+        Ok(wei) => {
+            let verdict = if wei < U256::from(MIN_POSTER_WEI) { Verdict::Fail } else { Verdict::Ok };
+            Check::new(NAME, verdict, format!("{address} has {} ETH", alloy_primitives::utils::format_ether(wei)))
+        }
+        Err(e) => Check::new(NAME, Verdict::Fail, e.to_string()),
+    }
+}
+
+fn poster_address(config: &NodeConfig, chain_id: u64) -> Result<Address, NodeError> {
+    let store = KeyStore::new(config.path(&config.keys.dir));
+    if let KeySource::Name(name) = &config.keys.sequencer {
+        let found = store.list()?.into_iter().find(|key| key.name == *name);
+        return found
+            .map(|key| key.address)
+            .ok_or_else(|| NodeError::key(name, "is not in the key store; see `mayfly keys new`"));
+    }
+    let password = PasswordSource::current(config.keys.password_file.clone());
+    let dev_chain = chain_id == crate::dev::CHAIN_ID;
+    Ok(store.load(&config.keys.sequencer, &password, dev_chain)?.address())
 }
 
 fn postgres(config: &NodeConfig) -> Check {

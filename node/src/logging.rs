@@ -4,6 +4,9 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+/// Libraries that are not heard at `info`.
+const QUIET: &str = "fjall=warn,lsm_tree=warn,sqlx=warn";
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,7 +24,8 @@ pub enum LogFormat {
 /// # Errors
 /// If the filter cannot be parsed.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| format!("log filter {filter:?}: {e}"))?;
+    // The libraries below tell of every file they open; who wants that says so by name.
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|e| format!("log filter {filter:?}: {e}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second subscriber is refused: tests start several nodes in one process.
     let _already_set = match format {

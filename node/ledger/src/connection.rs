@@ -39,6 +39,18 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// The schema version of a database, which is only looked at; 0 if it is empty.
+    pub async fn inspect(url: &str) -> Result<i64, LedgerError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("mayfly doctor");
+        let pool =
+            PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+        let ledger = Self { pool };
+        ledger.check_server().await?;
+        let version = ledger.schema_version().await?;
+        ledger.close().await;
+        Ok(version)
+    }
+
     /// The newest schema version that this build knows.
     pub fn supported_schema() -> i64 {
         MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)

@@ -30,7 +30,8 @@ impl Report for Diagnosis {
 
 /// Runs every check; fails if one did.
 pub(crate) async fn run(config: NodeConfig, json: bool) -> eyre::Result<()> {
-    let checks = doctor::local_checks(&config);
+    let mut checks = doctor::local_checks(&config);
+    checks.extend(doctor::remote_checks(&config).await);
     let failed = checks.iter().filter(|c| c.verdict == Verdict::Fail).count();
     output::print(&Diagnosis { ok: failed == 0, checks }, json)?;
     eyre::ensure!(failed == 0, "{failed} of the checks failed");
