@@ -1,9 +1,11 @@
-//! The node's HTTP side, over real sockets.
+//! The node over real sockets, and the binary as a user meets it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod admin;
 mod calls;
 mod chain;
+mod cli;
+mod dev;
 mod errors;
 mod hostile;
 mod http;
