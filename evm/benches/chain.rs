@@ -218,6 +218,16 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// Processor time of all threads of this process, in microseconds.
+fn process_us() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let ran = |path: std::path::PathBuf| {
+        let stat = std::fs::read_to_string(path.join("schedstat")).unwrap();
+        stat.split(' ').next().unwrap().parse::<u64>().unwrap() / 1_000
+    };
+    tasks.map(|task| ran(task.unwrap().path())).sum()
+}
+
 /// `soak` or `soak=N`.
 fn soak_transactions() -> u64 {
     let given = std::env::args().find_map(|arg| arg.strip_prefix("soak=").map(|n| n.parse().unwrap()));
@@ -237,7 +247,7 @@ fn soak() {
         if transfers.next.is_multiple_of(50_000) {
             chain.flush().unwrap();
             points.push(serde_json::json!({ "transactions": transfers.next, "rss_mib": resident_kib() / 1024,
-                "us_per_tx": start.elapsed().as_micros() as u64 / transfers.next }));
+                "cpu_us_per_tx": process_us() / transfers.next, "us_per_tx": start.elapsed().as_micros() as u64 / transfers.next }));
         }
     }
     let head = chain.head().hash;

@@ -20,7 +20,7 @@ pub(crate) const MAX_PENDING_BLOCKS: usize = 32;
 /// A checkpoint is due after so many blocks,
 const CHECKPOINT_BLOCKS: usize = 250;
 /// or so many bytes of changes,
-const CHECKPOINT_BYTES: usize = 4 << 20;
+const CHECKPOINT_BYTES: usize = 1 << 20;
 /// or so long after the first change.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
 /// Changes beyond this wait for the checkpoint before them to end.

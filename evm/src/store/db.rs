@@ -13,9 +13,9 @@ use crate::{
     state::{Flat, set_slot},
 };
 use alloy_primitives::{Address, B256, Bytes};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
 use revm::bytecode::Bytecode;
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// Cached blocks of tables.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -23,7 +23,12 @@ const CACHE_BYTES: u64 = 4 << 20;
 const MEMTABLE_BYTES: u64 = 2 << 20;
 /// Journals kept until their changes are written out; the least the store allows.
 const JOURNAL_BYTES: u64 = 64 << 20;
+/// Tables this long: a merge holds the keys of one in memory.
+const TABLE_BYTES: u64 = 8 << 20;
 const WORKERS: usize = 1;
+/// How long to wait for an earlier handle of this process to let go.
+const LOCK_TRIES: usize = 500;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const META_HEAD: &[u8] = b"head";
 
 /// The store.
@@ -54,12 +59,10 @@ pub(crate) struct Loaded {
 impl Store {
     /// Opens or creates a store.
     pub(crate) fn open(path: &Path) -> Result<Self, EvmError> {
-        let db = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(WORKERS)
-            .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let db = open_when_free(path)?;
+        let merging = Arc::new(Leveled::default().with_table_target_size(TABLE_BYTES));
+        let options =
+            || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).compaction_strategy(merging.clone());
         Ok(Self {
             state: db.keyspace("state", options)?,
             index: db.keyspace("index", || options().expect_point_read_hits(true))?,
@@ -157,6 +160,22 @@ impl Store {
             } else {
                 batch.remove(state, key);
             }
+        }
+    }
+}
+
+/// Opens the database. The chain's directory is ours, so if the database is locked, an earlier handle of this process
+/// is about to go: its threads may outlast it by a moment.
+fn open_when_free(path: &Path) -> Result<Database, EvmError> {
+    let mut tries = 0;
+    loop {
+        let builder = Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(JOURNAL_BYTES);
+        match builder.worker_threads(WORKERS).open() {
+            Err(fjall::Error::Locked) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return Ok(opened?),
         }
     }
 }
