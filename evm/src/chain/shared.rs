@@ -1,8 +1,8 @@
 //! What the writer, the log thread and the readers share.
 
 use super::{Durable, durable::Recent};
-use crate::{ChainSpec, EvmError, SealedBlock, state::HashRing, store::History, trie::StateTrie};
-use alloy_primitives::B256;
+use crate::{AccountInfo, ChainSpec, EvmError, SealedBlock, state::HashRing, store::History, trie::StateTrie};
+use alloy_primitives::{Address, B256};
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
 
@@ -77,6 +77,13 @@ impl Shared {
             *history.write() = None;
         }
         self.stop("the chain is closed".into());
+    }
+
+    /// Every durable account. A copy: a visitor that reads on while the lock is held would wait for a writer that
+    /// waits for the lock.
+    pub(crate) fn accounts(&self) -> Vec<(Address, AccountInfo)> {
+        let durable = self.durable.read();
+        durable.flat.accounts.iter().map(|(address, info)| (*address, *info)).collect()
     }
 
     /// A durable block with its changes.

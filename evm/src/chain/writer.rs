@@ -161,7 +161,7 @@ impl Chain {
         hash.and_then(|hash| self.source().code(&hash).ok()).map(|code| code.original_bytes()).unwrap_or_default()
     }
 
-    /// Every account at the executed head, in no order.
+    /// Every account at the executed head, in no order. The visitor may read the chain.
     pub fn for_each_account(&self, mut visit: impl FnMut(Address, &AccountInfo)) {
         let source = self.source();
         let mut seen = AddressSet::default();
@@ -172,11 +172,9 @@ impl Chain {
                 visit(change.address, info);
             }
         }
-        for (address, info) in &self.shared.durable.read().flat.accounts {
-            if !seen.contains(address) {
-                visit(*address, info);
-            }
-        }
+        self.shared.accounts().iter().filter(|(address, _)| !seen.contains(address)).for_each(|(address, info)| {
+            visit(*address, info);
+        });
     }
 
     /// Starts the next block: checks its attributes and runs the system calls.

@@ -172,10 +172,10 @@ impl ChainReader {
         StateView::latest(self.shared.clone())
     }
 
-    /// Every account at the durable head, in no order. The state stands still meanwhile: be quick.
+    /// Every account at the durable head, in no order. The visitor may read the chain.
     pub fn for_each_account(&self, mut visit: impl FnMut(Address, &AccountInfo)) {
-        for (address, info) in &self.shared.durable.read().flat.accounts {
-            visit(*address, info);
+        for (address, info) in self.shared.accounts() {
+            visit(address, &info);
         }
     }
 }

@@ -84,3 +84,25 @@ fn readers_always_see_one_whole_state() {
     });
     assert!(seen.load(Ordering::Relaxed) > 100);
 }
+
+#[test]
+fn visitors_may_read_while_blocks_become_durable() {
+    let (send, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let dir = tempfile::tempdir().unwrap();
+        let mut chain = mayfly_evm::Chain::create(Some(dir.path()), spec(), &with_contracts()).unwrap();
+        let reader = chain.reader();
+        for _ in 0..300 {
+            add_block(&mut chain, &[]);
+            let mut count = 0;
+            chain.for_each_account(|address, info| {
+                assert_eq!(chain.account(&address), Some(*info));
+                count += usize::from(!chain.code(&address).is_empty());
+            });
+            reader.for_each_account(|address, _| count += usize::from(!reader.code(&address).is_empty()));
+            assert_eq!(count, 10);
+        }
+        send.send(()).unwrap();
+    });
+    done.recv_timeout(Duration::from_secs(120)).expect("no deadlock");
+}
