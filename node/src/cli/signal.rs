@@ -2,16 +2,21 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT (Ctrl-C) and SIGTERM (systemd).
+/// SIGINT (Ctrl-C), SIGTERM (systemd) and SIGHUP (the terminal is gone).
 pub(crate) struct StopSignal {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl StopSignal {
     /// From here on the signals no longer end the process by themselves.
     pub(crate) fn listen() -> eyre::Result<StopSignal> {
-        Ok(StopSignal { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(StopSignal {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     /// Returns when one of them comes.
@@ -19,6 +24,7 @@ impl StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -41,7 +41,31 @@ impl Report for Status {
             ),
         ];
         if let Some(node) = &self.node {
-            lines.push(format!("node     {node}"));
+            let (sequencer, posted) = (&node["sequencer"], &node["posted"]);
+            let number = |head: &str| sequencer[head]["number"].clone();
+            lines.push(format!("RPC      {}", node["rpc_url"].as_str().unwrap_or_default()));
+            lines.push(format!(
+                "blocks   latest {}, posted {}, safe {}, finalized {}",
+                number("latest"),
+                number("posted"),
+                number("safe"),
+                number("finalized")
+            ));
+            lines.push(format!(
+                "posted   {} transactions, {} bytes, {} blobs; {} blocks unposted for {} s",
+                posted["transactions"],
+                posted["payload_bytes"],
+                posted["blobs"],
+                sequencer["unposted_blocks"],
+                sequencer["unposted_seconds"]
+            ));
+            for (name, trouble) in
+                [("paused", &sequencer["pause_reason"]), ("trouble", &sequencer["poster"]["trouble"])]
+            {
+                if let Some(text) = trouble.as_str().filter(|text| !text.is_empty()) {
+                    lines.push(format!("{name:<8} {text}"));
+                }
+            }
         }
         lines.join("\n")
     }
