@@ -1,10 +1,22 @@
 //! Places where a test lets the process die.
 
-/// Ends the process at once, as kill -9 would, if `MAYFLY_FAIL_AT` names this point. Only there with the
-/// feature `failpoints`; otherwise it is nothing.
+/// Ends the process at once, as kill -9 would, if `MAYFLY_FAIL_AT` names this point: `name`, or `name:3` for the
+/// third time. Only there with the feature `failpoints`; otherwise it is nothing.
 #[cfg(feature = "failpoints")]
 pub(crate) fn fail_point(name: &str) {
-    if std::env::var("MAYFLY_FAIL_AT").is_ok_and(|at| at == name) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static AT: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    let at = AT.get_or_init(|| {
+        let text = std::env::var("MAYFLY_FAIL_AT").ok()?;
+        let (name, count) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), count.parse().unwrap_or(1)))
+    });
+    if let Some((wanted, count)) = at
+        && wanted == name
+        && PASSED.fetch_add(1, Ordering::SeqCst) + 1 >= *count
+    {
         std::process::abort();
     }
 }

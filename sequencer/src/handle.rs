@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes};
 use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
-use mayfly_proto::SignedReceipt;
+use mayfly_proto::{Meter, SignedReceipt};
 use mayfly_rollup::RollupInfo;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::origin::Origin;
 use crate::poster::PosterStatus;
 use crate::receipts::Receipts;
 use crate::sequencer::Tasks;
-use crate::shared::Shared;
+use crate::shared::{Billing, Shared};
 use crate::view::{Head, LostTransaction, PauseReason, Stage};
 use crate::waiters::Included;
 
@@ -212,6 +212,11 @@ impl SequencerHandle {
             lost: view.lost.to_vec(),
             failure: self.0.shared.failure(),
         }
+    }
+
+    /// From here on the rollup's gas and its bytes on L1 are counted in `meter`, for the organiser.
+    pub fn meter(&self, meter: Arc<Meter>) {
+        self.0.shared.set_meter(Billing { meter, payer: self.0.info.config.organiser.into() });
     }
 
     /// The durable chain.

@@ -110,6 +110,7 @@ impl Sequencer {
         let threads = if settings.recovery_threads == 0 { cores() } else { settings.recovery_threads };
         let deliver = move |checked| inbox.push(Message::Submitted(checked));
         let intake = Intake::start(IntakeParts { rules, admission, threads, deliver })?;
+        let stand = *stands.last();
         let executor = Executor::spawn(ExecutorParts {
             info: Arc::clone(&info),
             settings: settings.clone(),
@@ -130,10 +131,12 @@ impl Sequencer {
             start,
             poll: settings.l1_poll(),
             mailbox: Arc::clone(&mailbox),
+            shared: Arc::clone(&shared),
             recorder,
+            tagged: None,
         };
         tasks.spawn(mirror.run(stop.clone()));
-        tasks.spawn(Recorder::new(ledger.clone(), l1.clone(), terms).run(recorded, notes, stop.clone()));
+        tasks.spawn(Recorder::new(ledger.clone(), l1.clone(), terms, &stand).run(recorded, notes, stop.clone()));
         let poster = Poster::new(PosterParts {
             terms,
             settings,

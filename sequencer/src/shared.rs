@@ -1,10 +1,13 @@
 //! What executor, tasks and handles share.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, SealedBlock};
+use mayfly_proto::{Commodity, Meter, Payer, Usage};
+use mayfly_rollup::derive::BatchData;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -17,6 +20,12 @@ use crate::waiters::Waiters;
 
 /// Blocks a slow subscriber may lag behind before it misses some.
 const HEADS: usize = 1_024;
+
+/// Where usage is counted, and for whom: the organiser, until sponsors pay for their share.
+pub(crate) struct Billing {
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) payer: Payer,
+}
 
 /// See the module.
 pub(crate) struct Shared {
@@ -31,13 +40,18 @@ pub(crate) struct Shared {
     pub(crate) durable: AtomicU64,
     /// Rings when a block became durable.
     pub(crate) durable_rang: Notify,
+    /// The data of the newest batches of ours, by data hash: it need not be fetched from L1.
+    pub(crate) own_data: Mutex<VecDeque<(B256, BatchData)>>,
     /// Hashes of the L1 blocks that blocks name as their origin, newest kept.
     pub(crate) origins: Mutex<std::collections::BTreeMap<u64, B256>>,
+    usage: OnceLock<Billing>,
     admission: Admission,
     percent: AtomicU8,
     failure: Mutex<Option<String>>,
 }
 
+/// Batches whose data is remembered.
+const MAX_OWN_DATA: usize = 4;
 /// Origins remembered; older ones are asked of L1 again.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
 
@@ -54,7 +68,9 @@ impl Shared {
             metrics,
             durable,
             durable_rang: Notify::new(),
+            own_data: Mutex::default(),
             origins: Mutex::default(),
+            usage: OnceLock::new(),
             admission,
             percent: AtomicU8::new(100),
             failure: Mutex::default(),
@@ -65,9 +81,22 @@ impl Shared {
     pub(crate) fn on_durable(&self, block: &Arc<SealedBlock>) {
         self.durable.store(block.header.number, Ordering::Release);
         self.waiters.included(block);
+        self.bill(Commodity::EvmGas, block.header.gas_used);
         let _ = self.heads.send(Arc::clone(block));
         self.durable_rang.notify_waiters();
         crate::fail::fail_point("after-answer");
+    }
+
+    /// Names the meter that usage goes to; the first one stays.
+    pub(crate) fn set_meter(&self, billing: Billing) {
+        let _ = self.usage.set(billing);
+    }
+
+    /// Counts what the rollup used.
+    pub(crate) fn bill(&self, commodity: Commodity, amount: u64) {
+        if let Some(Billing { meter, payer }) = self.usage.get() {
+            meter.record(*payer, None, Usage::of(commodity, u128::from(amount)));
+        }
     }
 
     /// Gives out only so many percent of the free budget.
@@ -87,6 +116,20 @@ impl Shared {
     /// What ended the executor, if something did.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
+    }
+
+    /// Remembers the data of a batch of ours.
+    pub(crate) fn note_data(&self, data_hash: B256, data: BatchData) {
+        let mut own = self.own_data.lock();
+        own.push_back((data_hash, data));
+        while own.len() > MAX_OWN_DATA {
+            own.pop_front();
+        }
+    }
+
+    /// The data with this hash, if a batch of ours had it. L1 committed to the hash, so it is the same data.
+    pub(crate) fn data_of(&self, data_hash: B256) -> Option<BatchData> {
+        self.own_data.lock().iter().find(|(hash, _)| *hash == data_hash).map(|(_, data)| data.clone())
     }
 
     /// Remembers the hash of an L1 block.

@@ -40,11 +40,6 @@ impl UnpostedBlock {
             sponsors: Vec::new(),
         }
     }
-
-    /// Transactions that a batch carries.
-    pub(crate) fn sequenced(&self) -> usize {
-        self.block.transactions.len() - self.queue_transactions
-    }
 }
 
 /// The blocks in order. Bounded by `max_unposted_bytes`: beyond that no blocks are built.
@@ -88,6 +83,11 @@ impl Unposted {
     /// Timestamp of the oldest block.
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.blocks.front().map(|b| b.block.header.timestamp)
+    }
+
+    /// The blocks up to `number`.
+    pub(crate) fn through(&self, number: u64) -> impl Iterator<Item = &UnpostedBlock> {
+        self.blocks.iter().take_while(move |b| b.block.header.number <= number)
     }
 
     /// The blocks after `number`.

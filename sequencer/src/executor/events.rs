@@ -124,11 +124,15 @@ impl Executor {
 
     /// Derivation moved, and the chain's blocks stay.
     fn stand_at(&mut self, checkpoint: Checkpoint, batches: &[PostedBatch]) -> Result<(), SequencerError> {
-        let first_block = self.stands.last().head.number + 1;
+        let (first_block, last_block) = (self.stands.last().head.number + 1, checkpoint.head.number);
         self.stands.push(checkpoint)?;
-        self.shared.unposted.lock().drop_through(checkpoint.head.number);
+        let mut unposted = self.shared.unposted.lock();
+        let transactions = unposted.through(last_block).map(|b| b.block.transactions.len() as u64).sum();
+        unposted.drop_through(last_block);
+        drop(unposted);
         for batch in batches {
-            self.note(Note::Applied { seq: batch.header.seq, first_block, last_block: checkpoint.head.number });
+            let payload_bytes = payload_bytes(&batch.data);
+            self.note(Note::Applied { seq: batch.header.seq, first_block, last_block, transactions, payload_bytes });
         }
         self.publish();
         Ok(())
@@ -144,24 +148,24 @@ impl Executor {
         }
         let mut derivation = Derivation::resume(self.info.clone(), stand);
         let blocks: Vec<L1Block> = self.window.blocks_from(derivation.next_l1()).cloned().collect();
+        let mut notes = Vec::new();
         for block in blocks.into_iter().filter(|b| b.number <= number) {
             derivation.push(block).map_err(derive_error)?;
-            self.step_all(&mut derivation)?;
+            self.step_all(&mut derivation, &mut notes)?;
         }
         let checkpoint = *derivation.checkpoint();
         if checkpoint.l1.number != number {
             return Err(SequencerError::Derive(format!("derivation stops at l1 block {}", checkpoint.l1.number)));
         }
         fail_point("derived");
-        let first_block = stand.head.number + 1;
         self.stands.push(checkpoint)?;
-        for seq in stand.batch_seq + 1..=checkpoint.batch_seq {
-            self.note(Note::Applied { seq, first_block, last_block: checkpoint.head.number });
-        }
+        notes.into_iter().for_each(|note| self.note(note));
         self.after_rebase()
     }
 
-    fn step_all(&mut self, derivation: &mut Derivation) -> Result<(), SequencerError> {
+    fn step_all(&mut self, derivation: &mut Derivation, notes: &mut Vec<Note>) -> Result<(), SequencerError> {
+        let mut first_block = self.chain.head().header.number + 1;
+        let mut before = self.derived.len();
         loop {
             match derivation.step(&mut self.chain).map_err(derive_error)? {
                 Step::NeedL1 => return Ok(()),
@@ -169,9 +173,19 @@ impl Executor {
                     tracing::info!(block = block.header.number, "derived from l1");
                     self.derived.extend(block.transactions.iter().map(|tx| tx.hash()));
                 }
-                Step::Reverted { reason, .. } => tracing::warn!(reason, "a payload on l1 is invalid"),
+                Step::Reverted { reason, blocks } => {
+                    tracing::warn!(reason, "a payload on l1 is invalid");
+                    for tx in blocks.iter().flat_map(|block| &block.transactions) {
+                        self.derived.remove(&tx.hash());
+                    }
+                }
                 Step::BatchDone(outcome) => {
                     tracing::info!(seq = outcome.header.seq, invalid = ?outcome.invalid, "batch derived");
+                    let (seq, last_block) = (outcome.header.seq, outcome.head.number);
+                    let transactions = self.derived.len().saturating_sub(before) as u64;
+                    let payload_bytes = self.window.batch_data(seq).map_or(0, payload_bytes);
+                    notes.push(Note::Applied { seq, first_block, last_block, transactions, payload_bytes });
+                    (first_block, before) = (last_block + 1, self.derived.len());
                 }
                 Step::Closed { head, .. } => {
                     tracing::info!(block = head.number, "close block derived");
@@ -209,6 +223,18 @@ impl Executor {
     pub(super) fn note(&self, note: Note) {
         // Blocks only while the recorder is thousands of notes behind; it drops out at shutdown.
         let _ = self.notes.blocking_send(note);
+    }
+}
+
+/// The payload's size; that of the blobs if they hold none.
+fn payload_bytes(data: &BatchData) -> u64 {
+    match data {
+        BatchData::None => 0,
+        BatchData::Calldata(bytes) => bytes.len() as u64,
+        BatchData::Blobs(blobs) => {
+            let whole: usize = blobs.iter().map(|blob| blob.len()).sum();
+            unpack_blobs(blobs).map_or(whole, |payload| payload.len()) as u64
+        }
     }
 }
 

@@ -51,8 +51,10 @@ impl Executor {
             tracing::warn!(keep, "blocks do not fit l1 any more");
             self.take_back(keep)?;
             self.after_rebase()?;
-        } else {
+        } else if self.rescued.is_empty() {
             self.rebuild_unposted()?;
+        } else {
+            self.after_rebase()?;
         }
         self.synced = true;
         tracing::info!(head = self.chain.head().header.number, posted = stand.head.number, "in step with l1");

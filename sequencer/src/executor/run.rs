@@ -83,6 +83,10 @@ pub(crate) enum Note {
         first_block: u64,
         /// Last block.
         last_block: u64,
+        /// Transactions in them, those of the queue included.
+        transactions: u64,
+        /// Size of the payload; 0 for a forced-only batch.
+        payload_bytes: u64,
     },
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use alloy_primitives::B256;
-use mayfly_rollup::derive::{Checkpoint, CloseState, InboxEvent, L1Block, QueueItem, rolling_hash};
+use mayfly_rollup::derive::{BatchData, Checkpoint, CloseState, InboxEvent, L1Block, QueueItem, rolling_hash};
 
 use crate::error::SequencerError;
 
@@ -70,6 +70,14 @@ impl Window {
         let hash = rolling_hash(self.hash_at(next).unwrap_or_default(), item);
         self.items.insert(item.index, (item.clone(), hash));
         Ok(())
+    }
+
+    /// The data of a batch in the newest block.
+    pub(super) fn batch_data(&self, seq: u64) -> Option<&BatchData> {
+        self.blocks.back()?.events.iter().find_map(|event| match event {
+            InboxEvent::Batch(batch) if batch.header.seq == seq => Some(&batch.data),
+            _ => None,
+        })
     }
 
     /// Batch data is not needed again once its block was dealt with.

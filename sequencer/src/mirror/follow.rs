@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::record::Recorded;
 use crate::error::SequencerError;
 use crate::executor::{L1Message, Mailbox, Message, Stands};
+use crate::shared::Shared;
 
 /// Errors of L1 are logged once in so many.
 const LOG_EVERY: u32 = 30;
@@ -27,7 +28,10 @@ pub(crate) struct Mirror {
     pub(crate) start: BlockRef,
     pub(crate) poll: Duration,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) recorder: mpsc::Sender<Recorded>,
+    /// The head for which safe and final blocks were asked.
+    pub(crate) tagged: Option<BlockRef>,
 }
 
 /// Finds the newest stand that L1 and the chain still hold, forgets those after it, and names the block to read first.
@@ -72,7 +76,7 @@ async fn hash_at(client: &L1Client, number: u64) -> Result<Option<alloy_primitiv
 
 impl Mirror {
     /// Runs until cancelled or the executor is gone.
-    pub(crate) async fn run(self, cancel: CancellationToken) {
+    pub(crate) async fn run(mut self, cancel: CancellationToken) {
         let mut config = FollowerConfig::new(self.start, vec![self.info.rollup]);
         config.topics = InboxEvent::topics().to_vec();
         config.poll = self.poll;
@@ -100,7 +104,7 @@ impl Mirror {
         }
     }
 
-    async fn step(&self, follower: &mut L1Follower) -> Result<(), SequencerError> {
+    async fn step(&mut self, follower: &mut L1Follower) -> Result<(), SequencerError> {
         match follower.try_next().await.map_err(l1_error)? {
             Some(FollowEvent::Block(block)) => {
                 let (derived, logs) = self.with_data(&block).await;
@@ -114,9 +118,10 @@ impl Mirror {
                 self.send(L1Message::Reorg(common.number)).await
             }
             None => {
-                self.send_tags().await?;
-                if follower.head().is_some() {
+                if follower.head() != self.tagged {
+                    self.send_tags().await?;
                     self.send(L1Message::CaughtUp).await?;
+                    self.tagged = follower.head();
                 }
                 tokio::time::sleep(self.poll).await;
                 Ok(())
@@ -180,6 +185,9 @@ impl Mirror {
     }
 
     async fn fetch(&self, block: &L1Block, log: &L1Log, batch: &PostedBatch) -> Result<BatchData, L1Error> {
+        if let Some(data) = self.shared.data_of(batch.header.dataHash) {
+            return Ok(data);
+        }
         match batch.header.codec {
             1 => {
                 let blobs = self.beacon.blobs(block.number, block.timestamp, &batch.blob_hashes).await?;

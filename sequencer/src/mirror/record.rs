@@ -7,7 +7,7 @@ use mayfly_l1::{BlockTag, L1Client, L1Log};
 use mayfly_ledger::{
     BatchContent, BatchFields, BatchInclusion, BatchState, Cause, L1Block, Ledger, LedgerError, Stage,
 };
-use mayfly_rollup::derive::{CloseState, InboxEvent, L1Ref, PostedBatch};
+use mayfly_rollup::derive::{Checkpoint, CloseState, InboxEvent, L1Ref, PostedBatch};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +40,15 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(ledger: Ledger, client: L1Client, terms: Terms) -> Self {
-        let clock = CloseState { end_time: terms.end_time, close_time: terms.close_time, frozen: false };
+    /// `stand` is where derivation goes on: its clock holds what was logged before.
+    pub(crate) fn new(ledger: Ledger, client: L1Client, terms: Terms, stand: &Checkpoint) -> Self {
+        let mut clock = stand.close;
+        if stand.l1.timestamp >= clock.end_time {
+            clock.end_time = u64::MAX;
+        }
+        if stand.closed {
+            clock.close_time = u64::MAX;
+        }
         Self { ledger, client, terms, clock, finalized: 0 }
     }
 
@@ -89,8 +96,14 @@ impl Recorder {
                 Ok(())
             }
             Recorded::Finalized(_) => Ok(()),
-            Recorded::Note(Note::Applied { seq, first_block, last_block }) => {
-                self.content(*seq, *first_block, *last_block).await
+            Recorded::Note(Note::Applied { seq, first_block, last_block, transactions, payload_bytes }) => {
+                let content = BatchContent {
+                    first_block: *first_block,
+                    last_block: *last_block,
+                    transactions: *transactions,
+                    payload_bytes: *payload_bytes,
+                };
+                self.content(*seq, &content).await
             }
         }
     }
@@ -119,11 +132,15 @@ impl Recorder {
             match event {
                 InboxEvent::Batch(batch) => {
                     self.batch(batch, block, log).await?;
-                    if batch.header.seq == 1 {
+                    // A first batch after the end makes nothing active.
+                    if batch.header.seq == 1 && self.clock.end_time != u64::MAX {
                         self.ledger.record_step(rollup, Stage::Active, cause).await?;
                     }
                 }
-                InboxEvent::Ended { .. } => self.ledger.record_step(rollup, Stage::Draining, cause).await?,
+                InboxEvent::Ended { .. } => {
+                    self.ledger.record_step(rollup, Stage::Draining, cause).await?;
+                    self.clock.end_time = u64::MAX;
+                }
                 InboxEvent::Frozen { .. } => self.ledger.record_step(rollup, Stage::Frozen, cause).await?,
                 _ => {}
             }
@@ -169,7 +186,7 @@ impl Recorder {
     }
 
     /// A batch that was not built here gets its blocks; ours has them since it was built.
-    async fn content(&self, seq: u64, first_block: u64, last_block: u64) -> Result<(), LedgerError> {
+    async fn content(&self, seq: u64, content: &BatchContent) -> Result<(), LedgerError> {
         let batches = self.ledger.batches(self.terms.rollup, seq).await?;
         let Some(batch) = batches.first().filter(|b| b.fields.seq == seq && b.state != BatchState::Void) else {
             return Ok(());
@@ -177,7 +194,6 @@ impl Recorder {
         if batch.content.is_some() {
             return Ok(());
         }
-        let content = BatchContent { first_block, last_block, transactions: 0, payload_bytes: 0 };
-        self.ledger.set_batch_content(self.terms.rollup, seq, &content).await
+        self.ledger.set_batch_content(self.terms.rollup, seq, content).await
     }
 }

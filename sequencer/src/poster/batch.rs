@@ -34,6 +34,8 @@ pub(super) struct Built {
     pub(super) content: BatchContent,
     pub(super) post: NewPost,
     pub(super) last_hash: B256,
+    pub(super) last_time: u64,
+    pub(super) payload: Bytes,
 }
 
 /// Encodes as many of `blocks` as fit, and decodes the result to see that it says the same.
@@ -126,12 +128,13 @@ pub(super) struct Order {
     pub(super) origin: (u64, B256),
     pub(super) encoded: EncodedBatch,
     pub(super) queue_transactions: usize,
+    pub(super) last_time: u64,
     pub(super) blobs: bool,
 }
 
 /// Fills in header and call. Computes KZG commitments: not for async threads.
 pub(super) fn assemble(order: Order) -> Result<Built, SequencerError> {
-    let Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, blobs } = order;
+    let Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, last_time, blobs } = order;
     let (codec, data, blobs) = if blobs {
         let packed = pack_blobs(&encoded.payload).map_err(|e| SequencerError::Batch(e.to_string()))?;
         let named = packed.into_iter().map(name_blob).collect::<Result<Vec<_>, _>>()?;
@@ -183,7 +186,14 @@ pub(super) fn assemble(order: Order) -> Result<Built, SequencerError> {
             blobs,
         },
         last_hash: encoded.last_hash,
+        last_time,
+        payload: encoded.payload.into(),
     })
+}
+
+/// Loads the KZG set-up, which takes a second or more the first time.
+pub(super) fn warm_up() {
+    EnvKzgSettings::Default.get();
 }
 
 fn name_blob(data: Vec<u8>) -> Result<PostBlob, SequencerError> {

@@ -6,7 +6,7 @@ use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes};
 use mayfly_l1::{Blob, BlockTag, Fees, L1Error, Sender, TransactionReceipt, TxIntent, TxKind};
-use mayfly_ledger::{Attempt, Inclusion, Ledger, Post};
+use mayfly_ledger::{Attempt, Inclusion, Ledger, Post, PostState};
 
 use super::decide::{AttemptState, Situation, Step, decide};
 use crate::error::SequencerError;
@@ -43,9 +43,22 @@ struct Known {
 }
 
 impl Driver {
+    /// L1's newest final block.
+    pub(super) async fn final_block(&self) -> Result<u64, SequencerError> {
+        Ok(self.sender.client().head(BlockTag::Finalized).await.map_err(l1_error)?.number)
+    }
+
     /// Looks at everything and takes one step.
-    pub(super) async fn step(&self, post: &Post, wanted: bool) -> Result<Outcome, SequencerError> {
-        let known = self.look(post, wanted).await?;
+    pub(super) async fn step(&self, post: &Post, wanted: bool, final_block: u64) -> Result<Outcome, SequencerError> {
+        // Mined and not final: a reorganisation opens it again in the ledger, so L1 need not be asked each time.
+        if let Some(inclusion) =
+            post.inclusion.filter(|i| post.state == PostState::Mined && i.block_number > final_block)
+        {
+            let attempts = self.ledger.attempts(post.id).await.map_err(ledger_error)?;
+            let cancelled = attempts.iter().any(|a| a.tx_hash == inclusion.tx_hash && a.cancels);
+            return Ok(Outcome::Mined { succeeded: inclusion.succeeded, cancelled, wei: cost(&inclusion) });
+        }
+        let known = self.look(post, wanted, final_block).await?;
         let step = decide(&known.situation);
         tracing::debug!(post = %post.key, ?step, "poster");
         match step {
@@ -69,13 +82,12 @@ impl Driver {
         }
     }
 
-    async fn look(&self, post: &Post, wanted: bool) -> Result<Known, SequencerError> {
+    async fn look(&self, post: &Post, wanted: bool, final_block: u64) -> Result<Known, SequencerError> {
         let attempts = self.ledger.attempts(post.id).await.map_err(ledger_error)?;
         let hashes: Vec<B256> = attempts.iter().map(|a| a.tx_hash).collect();
         let client = self.sender.client();
         let receipts =
             if hashes.is_empty() { Vec::new() } else { self.sender.receipts(&hashes).await.map_err(l1_error)? };
-        let final_block = client.head(BlockTag::Finalized).await.map_err(l1_error)?.number;
         let mined_nonce = self.sender.mined_nonce().await.map_err(l1_error)?;
         let address = self.sender.address();
         let final_nonce = match post.nonce {
@@ -198,8 +210,7 @@ impl Driver {
         if let Some(post) = finally {
             self.ledger.finalize_post(post.id, inclusion.block_hash).await.map_err(ledger_error)?;
         }
-        let wei = u128::from(inclusion.gas_used) * inclusion.gas_price
-            + u128::from(inclusion.blob_gas_used) * inclusion.blob_gas_price;
+        let wei = cost(&inclusion);
         let cancelled = known.attempts.get(at).is_some_and(|a| a.cancels);
         Ok(Outcome::Mined { succeeded: inclusion.succeeded, cancelled, wei })
     }
@@ -210,6 +221,12 @@ impl Driver {
         let blobs = blobs.collect::<Result<Vec<_>, _>>().map_err(|e| SequencerError::Ledger(format!("blob: {e}")))?;
         Ok(TxIntent { to: post.to, value: post.value, data: post.input.clone(), blobs })
     }
+}
+
+/// What an included attempt cost, in wei.
+fn cost(inclusion: &Inclusion) -> u128 {
+    let gas = u128::from(inclusion.gas_used).saturating_mul(inclusion.gas_price);
+    gas.saturating_add(u128::from(inclusion.blob_gas_used).saturating_mul(inclusion.blob_gas_price))
 }
 
 fn inclusion(receipt: &TransactionReceipt) -> Option<Inclusion> {

@@ -10,20 +10,23 @@ use alloy_sol_types::SolCall;
 use mayfly_contracts::inbox::Inbox::postBatchCall;
 use mayfly_l1::Sender;
 use mayfly_ledger::{Ledger, Post, PostId, PostState, Purpose};
+use mayfly_proto::Commodity;
 use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS, Payload, decode, unpack_blobs};
+use mayfly_rollup::derive::BatchData;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{CODEC_BLOBS, Order, assemble, choose_origin, encode_checked, wants_blobs};
+use super::batch::{Built, CODEC_BLOBS, Order, assemble, choose_origin, encode_checked, wants_blobs, warm_up};
 use super::drive::{Driver, Outcome, l1_error, ledger_error};
-use super::due::{Waiting, due};
+use super::due::{Due, Waiting, due};
 use super::runway::Runway;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::executor::{Mailbox, Message, PostingHealth};
 use crate::shared::Shared;
 use crate::terms::Terms;
+use crate::unposted::UnpostedBlock;
 use crate::view::{PostView, Stage};
 
 /// Raw bytes of blocks looked at for one batch; columns and compression make them smaller.
@@ -65,6 +68,7 @@ pub(crate) struct PosterParts {
 struct Last {
     number: u64,
     hash: B256,
+    timestamp: u64,
 }
 
 /// See the module.
@@ -103,13 +107,16 @@ impl Poster {
 
     /// Runs until cancelled.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
-        let mut view = self.shared.view.subscribe();
+        // Not when the first batch is due, or the last one.
+        drop(tokio::task::spawn_blocking(warm_up));
         let tick = self.settings.l1_poll().min(Duration::from_secs(1));
         loop {
-            let trouble = match self.round().await {
-                Ok(trouble) => trouble,
-                Err(error) => error.to_string(),
+            // A round that is left in the middle is what a crash leaves: every step can be repeated.
+            let round = tokio::select! {
+                () = cancel.cancelled() => return,
+                round = self.round() => round,
             };
+            let trouble = round.unwrap_or_else(|error| error.to_string());
             if self.report(trouble).await.is_err() {
                 return;
             }
@@ -117,7 +124,6 @@ impl Poster {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(tick) => {}
             }
-            view.mark_unchanged();
         }
     }
 
@@ -139,24 +145,26 @@ impl Poster {
         if !view.synced {
             return Ok(String::new());
         }
-        let mut trouble = String::new();
+        let (mut trouble, mut blocked) = (String::new(), false);
         let mut busy = None;
         let open = self.driver.ledger.open_posts(self.driver.sender.address()).await.map_err(ledger_error)?;
         self.lasts.retain(|id, _| open.iter().any(|p| p.id == *id));
         self.paid.retain(|id, ()| open.iter().any(|p| p.id == *id));
+        let final_block = self.driver.final_block().await?;
         let rollup = Some(self.terms.rollup);
         for post in open.iter().filter(|p| p.rollup == rollup && p.purpose == Purpose::Batch) {
             let Ok(call) = postBatchCall::abi_decode(&post.input) else {
                 return Err(SequencerError::Ledger(format!("post {} is no batch", post.key)));
             };
             let wanted = self.is_wanted(post, &call, &view).await?;
-            match self.driver.step(post, wanted).await? {
+            match self.driver.step(post, wanted, final_block).await? {
                 Outcome::Pending => busy = Some(call.seq),
                 Outcome::Trouble(why) => {
                     busy = Some(call.seq);
                     trouble = why;
                 }
                 Outcome::Hopeless(why) => {
+                    blocked = true;
                     trouble = format!("l1 would revert batch {}: {why}", call.seq);
                     tracing::warn!(seq = call.seq, why, "batch taken back");
                     self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
@@ -166,6 +174,7 @@ impl Poster {
                     if succeeded && !cancelled && call.seq >= view.seq {
                         busy = Some(call.seq);
                     } else if !succeeded {
+                        // It is spent; what follows is built on what L1 has now and does not wait for its finality.
                         trouble = format!("batch {} reverted on l1", call.seq);
                     }
                 }
@@ -173,81 +182,98 @@ impl Poster {
             }
         }
         self.status.lock().in_flight = busy;
-        if busy.is_none() && trouble.is_empty() {
-            trouble = self.post_next(&view).await?;
+        if busy.is_none() && !blocked {
+            let next = self.post_next(&view).await?;
+            if !next.is_empty() || self.status.lock().in_flight.is_some() {
+                trouble = next;
+            }
         }
         Ok(trouble)
     }
 
     /// Builds and sends the next batch if it is time.
     async fn post_next(&mut self, view: &PostView) -> Result<String, SequencerError> {
-        let durable = self.shared.durable.load(Ordering::Acquire);
-        let blocks = self.shared.unposted.lock().first(durable, MAX_RAW_BYTES, MAX_BLOCKS);
-        let Some(first) = blocks.first() else { return Ok(String::new()) };
-        if first.block.header.parent_hash != view.posted.hash {
-            return Ok(String::new());
+        let Some((why, blocks)) = self.blocks_due(view) else { return Ok(String::new()) };
+        let Some(mut built) = self.build(view, blocks).await? else {
+            return Ok("no usable l1 origin for the next batch".to_owned());
+        };
+        let Some(post) = self.enqueue(&mut built).await? else {
+            return Ok(format!("batch {} ended {MAX_REPEATS} times without effect", view.seq));
+        };
+        let data = if built.fields.codec == CODEC_BLOBS {
+            BatchData::Blobs(built.post.blobs.iter().map(|blob| blob.data.clone()).collect())
+        } else {
+            BatchData::Calldata(built.payload)
+        };
+        self.shared.note_data(built.fields.data_hash, data);
+        let last = Last { number: built.content.last_block, hash: built.last_hash, timestamp: built.last_time };
+        self.lasts.insert(post.id, last);
+        let (first, bytes, codec) = (built.content.first_block, built.content.payload_bytes, built.fields.codec);
+        tracing::info!(seq = view.seq, ?why, first, last = last.number, bytes, codec, "posting a batch");
+        self.status.lock().in_flight = Some(view.seq);
+        let final_block = self.driver.final_block().await?;
+        match self.driver.step(&post, true, final_block).await? {
+            Outcome::Trouble(why) => Ok(why),
+            Outcome::Hopeless(why) => {
+                self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
+                Ok(format!("l1 would revert batch {}: {why}", view.seq))
+            }
+            _ => Ok(String::new()),
         }
+    }
+
+    /// The blocks that should leave now, if any.
+    fn blocks_due(&self, view: &PostView) -> Option<(Due, Vec<UnpostedBlock>)> {
+        let durable = self.shared.durable.load(Ordering::Acquire);
+        let mut blocks = self.shared.unposted.lock().first(durable, MAX_RAW_BYTES, MAX_BLOCKS);
+        // A block may not be younger than the L1 block that includes it, and L1's clock may be behind ours.
+        let ripe = blocks.partition_point(|b| b.block.header.timestamp <= view.l1_time);
+        blocks.truncate(ripe);
+        let first = blocks.first().filter(|b| b.block.header.parent_hash == view.posted.hash)?;
         let waiting = Waiting {
             blocks: blocks.len(),
-            size_bytes: blocks.iter().map(|b| 2 + 70 * b.sequenced()).sum(),
+            // What columns and compression make of plain transfers.
+            size_bytes: blocks.iter().map(|b| b.bytes).sum::<usize>() / 5 * 2,
             oldest: first.block.header.timestamp,
         };
-        let Some(why) = due(waiting, view, &self.settings, self.now(view)) else { return Ok(String::new()) };
+        due(waiting, view, &self.settings, self.now(view)).map(|why| (why, blocks))
+    }
+
+    async fn build(&self, view: &PostView, blocks: Vec<UnpostedBlock>) -> Result<Option<Built>, SequencerError> {
         let fees = self.driver.sender.suggest_fees().await.map_err(l1_error)?;
         let shared = Arc::clone(&self.shared);
-        let (terms, seq, parent_hash) = (self.terms, view.seq, view.parent_hash);
-        let (sender, posted, for_origin) = (self.driver.sender.address(), view.posted.hash, view.clone());
-        let built = tokio::task::spawn_blocking(move || {
-            let Some(encoded) = encode_checked(posted, &blocks, terms.da)? else { return Ok(None) };
+        let (terms, sender, view) = (self.terms, self.driver.sender.address(), view.clone());
+        let work = move || {
+            let Some(encoded) = encode_checked(view.posted.hash, &blocks, terms.da)? else { return Ok(None) };
             let hash_of = |number: u64| shared.origins.lock().get(&number).copied();
-            let Some(origin) = choose_origin(&for_origin, encoded.origin, terms.max_origin_lag, hash_of) else {
+            let Some(origin) = choose_origin(&view, encoded.origin, terms.max_origin_lag, hash_of) else {
                 return Ok(None);
             };
             let count = (encoded.last_block + 1 - encoded.first_block) as usize;
             let queue_transactions = blocks.iter().take(count).map(|b| b.queue_transactions).sum();
             let blobs = wants_blobs(&encoded.payload, terms.da, &fees);
-            assemble(Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, blobs }).map(Some)
-        });
-        let Some(mut built) = built.await.map_err(|e| SequencerError::Batch(e.to_string()))?? else {
-            return Ok("no usable l1 origin for the next batch".to_owned());
+            let last_time = blocks.get(count - 1).map_or(0, |b| b.block.header.timestamp);
+            let (seq, parent_hash) = (view.seq, view.parent_hash);
+            assemble(Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, last_time, blobs })
+                .map(Some)
         };
-        let ledger = &self.driver.ledger;
-        ledger.void_batch(self.terms.rollup, seq).await.map_err(ledger_error)?;
-        let mut enqueued = None;
+        tokio::task::spawn_blocking(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
+    }
+
+    /// Stores the batch; under a further key if the same content ended without effect before.
+    async fn enqueue(&self, built: &mut Built) -> Result<Option<Post>, SequencerError> {
+        let (ledger, rollup) = (&self.driver.ledger, self.terms.rollup);
+        ledger.void_batch(rollup, built.fields.seq).await.map_err(ledger_error)?;
+        let key = built.post.key.clone();
         for repeat in 1..=MAX_REPEATS {
-            let id = ledger.enqueue_batch(self.terms.rollup, &built.fields, &built.content, &built.post);
-            let id = id.await.map_err(ledger_error)?.id;
-            let post = ledger.post(id).await.map_err(ledger_error)?;
+            let enqueued = ledger.enqueue_batch(rollup, &built.fields, &built.content, &built.post).await;
+            let post = ledger.post(enqueued.map_err(ledger_error)?.id).await.map_err(ledger_error)?;
             if !post.state.has_ended() {
-                enqueued = Some(post);
-                break;
+                return Ok(Some(post));
             }
-            built.post.key = format!("{}/{repeat}", built.post.key);
+            built.post.key = format!("{key}/{repeat}");
         }
-        let Some(post) = enqueued else {
-            return Ok(format!("batch {seq} ended {MAX_REPEATS} times without effect"));
-        };
-        let last = Last { number: built.content.last_block, hash: built.last_hash };
-        self.lasts.insert(post.id, last);
-        let (bytes, codec) = (built.content.payload_bytes, built.fields.codec);
-        tracing::info!(
-            seq,
-            ?why,
-            first = built.content.first_block,
-            last = last.number,
-            bytes,
-            codec,
-            "posting a batch"
-        );
-        self.status.lock().in_flight = Some(seq);
-        match self.driver.step(&post, true).await? {
-            Outcome::Trouble(why) => Ok(why),
-            Outcome::Hopeless(why) => {
-                ledger.cancel_post(post.id).await.map_err(ledger_error)?;
-                Ok(format!("l1 would revert batch {seq}: {why}"))
-            }
-            _ => Ok(String::new()),
-        }
+        Ok(None)
     }
 
     /// Whether the batch still follows L1's last one and holds the chain's own blocks.
@@ -271,7 +297,8 @@ impl Poster {
                 None => return Ok(false),
             },
         };
-        Ok(self.shared.unposted.lock().hash_of(last.number) == Some(last.hash))
+        let ripe = last.timestamp <= view.l1_time;
+        Ok(ripe && self.shared.unposted.lock().hash_of(last.number) == Some(last.hash))
     }
 
     /// After a restart: which of our blocks a stored post holds, if they are our blocks.
@@ -295,7 +322,11 @@ impl Poster {
             && ours.len() == blocks.len()
             && ours.iter().zip(&blocks).all(|(ours, theirs)| ours.to_batch_block() == *theirs);
         let last = ours.last().filter(|_| same);
-        Ok(last.map(|last| Last { number: last.block.header.number, hash: last.block.hash }))
+        Ok(last.map(|last| Last {
+            number: last.block.header.number,
+            hash: last.block.hash,
+            timestamp: last.block.header.timestamp,
+        }))
     }
 
     fn note_mined(&mut self, post: &Post, seq: u64, wei: u128, posted: bool) {
@@ -306,6 +337,7 @@ impl Poster {
                 self.shared.metrics.batches.inc();
                 let input = post.input.len() + post.blob_hashes.len() * BLOB_BYTES;
                 self.shared.metrics.batch_bytes.inc_by(input as u64);
+                self.shared.bill(Commodity::ChainBytes, input as u64);
             }
         }
         if posted {

@@ -14,6 +14,8 @@ async fn a_transaction_is_answered_with_a_durable_signed_receipt() {
     let env = Env::start().await;
     let sequencer = env.sequencer(settings()).await;
     let mut heads = sequencer.subscribe();
+    let meter = std::sync::Arc::new(mayfly_proto::Meter::new(16));
+    sequencer.meter(meter.clone());
     let mut user = User::new(Anvil::key(3), &env.info);
     let to = Address::repeat_byte(9);
     let hash = sequencer.submit_one(user.pay(to, 5), Origin::Local).await.unwrap();
@@ -30,6 +32,9 @@ async fn a_transaction_is_answered_with_a_durable_signed_receipt() {
     let origin = env.anvil.client().head(mayfly_l1::BlockTag::Number(signed.receipt.origin_number)).await.unwrap();
     assert_eq!(signed.receipt.origin_hash, origin.hash());
     assert_eq!(sequencer.signed_receipt(B256::ZERO).await.unwrap(), None);
+
+    let used = meter.drain();
+    assert_eq!(used[0].usage.get(mayfly_proto::Commodity::EvmGas), 21_000);
 
     // A wait that ends without a receipt says so.
     let never = sequencer.wait_receipt(B256::repeat_byte(1), Duration::from_millis(20)).await.unwrap_err();

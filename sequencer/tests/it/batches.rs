@@ -3,9 +3,17 @@
 use alloy_primitives::{Address, Bytes};
 use mayfly_l1::Key;
 use mayfly_ledger::{BatchState, Stage};
-use mayfly_sequencer::{Origin, SequencerHandle};
+use mayfly_sequencer::{Origin, PauseReason, SequencerHandle, SequencerSettings, SubmitError};
 
 use super::env::{Env, PATIENCE, User, settings, until};
+
+/// Lets L1 stand still, or go on.
+async fn mine(env: &Env, goes_on: bool) {
+    let client = env.anvil.client();
+    let interval = u64::from(goes_on);
+    let _: serde_json::Value = client.request("evm_setAutomine", serde_json::json!([goes_on])).await.unwrap();
+    let _: serde_json::Value = client.request("evm_setIntervalMining", serde_json::json!([interval])).await.unwrap();
+}
 
 async fn pay(sequencer: &SequencerHandle, users: &mut [User]) {
     let raws: Vec<Bytes> = users.iter_mut().map(|user| user.pay(Address::repeat_byte(1), 0)).collect();
@@ -75,5 +83,28 @@ async fn a_restart_goes_on_where_it_was() {
     assert_eq!(derived.get(before.header.number as usize), Some(&before.hash));
     assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
     assert_eq!(sequencer.status().lost_count, 0);
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posting_that_stalls_pauses_with_a_reason_and_goes_on_by_itself() {
+    let env = Env::start().await;
+    let impatient = SequencerSettings { throttle_after_seconds: 3, pause_after_seconds: 6, ..settings() };
+    let sequencer = env.sequencer(impatient).await;
+    let mut users = vec![User::new(Key::random(), &env.info)];
+    pay(&sequencer, &mut users).await;
+    until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
+    mine(&env, false).await;
+    pay(&sequencer, &mut users).await;
+    until("paused", || async { sequencer.status().pause.is_some() }).await;
+    let status = sequencer.status();
+    assert!(matches!(status.pause, Some(PauseReason::PostingStalled { max_seconds: 6, .. })), "{:?}", status.pause);
+    let raw = users[0].pay(Address::repeat_byte(1), 0);
+    let refused = sequencer.submit_one(raw.clone(), Origin::Local).await.unwrap_err();
+    assert!(matches!(&refused, SubmitError::Paused { reason } if reason.contains("unposted for")), "{refused}");
+    mine(&env, true).await;
+    until("building again", || async { sequencer.status().pause.is_none() }).await;
+    let hash = sequencer.submit_one(raw, Origin::Local).await.unwrap();
+    sequencer.wait_receipt(hash, PATIENCE).await.unwrap();
     sequencer.shutdown().await;
 }

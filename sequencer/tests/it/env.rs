@@ -28,6 +28,7 @@ pub(crate) struct Env {
     pub(crate) anvil: Anvil,
     pub(crate) info: Arc<RollupInfo>,
     pub(crate) ledger: Ledger,
+    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "for the processes that die"))]
     pub(crate) database: String,
     pub(crate) dir: TempDir,
     _server: Server,

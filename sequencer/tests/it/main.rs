@@ -3,7 +3,10 @@
 
 mod answers;
 mod batches;
-
+#[cfg(feature = "failpoints")]
+mod crash;
+mod end;
 mod env;
 mod queue;
 mod rebase;
+mod reorg;
