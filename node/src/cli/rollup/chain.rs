@@ -39,7 +39,7 @@ impl OnL1 {
         ensure!(!l1.code(rollup).await?.is_empty(), "{rollup} has no code on this L1: not a rollup");
         let head = l1.head(BlockTag::Latest).await?;
         let at = BlockTag::Number(head.number);
-        let stage: u8 = l1.call(rollup, &Inbox::stageCall {}, at).await.wrap_err("not a rollup's Inbox")?.into();
+        let stage: u8 = l1.call(rollup, &Inbox::stageCall {}, at).await.wrap_err("not a rollup's Inbox")?;
         let config: Config = l1.call(rollup, &Inbox::configCall {}, at).await?.into();
         let vault = l1.call(rollup, &Inbox::vaultCall {}, at).await?;
         Ok(OnL1 {
