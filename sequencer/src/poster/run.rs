@@ -145,7 +145,7 @@ impl Poster {
         if !view.synced {
             return Ok(String::new());
         }
-        let (mut trouble, mut blocked) = (String::new(), false);
+        let mut trouble = String::new();
         let mut busy = None;
         let open = self.driver.ledger.open_posts(self.driver.sender.address()).await.map_err(ledger_error)?;
         self.lasts.retain(|id, _| open.iter().any(|p| p.id == *id));
@@ -164,7 +164,6 @@ impl Poster {
                     trouble = why;
                 }
                 Outcome::Hopeless(why) => {
-                    blocked = true;
                     trouble = format!("l1 would revert batch {}: {why}", call.seq);
                     tracing::warn!(seq = call.seq, why, "batch taken back");
                     self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
@@ -173,20 +172,15 @@ impl Poster {
                     self.note_mined(post, call.seq, wei, succeeded && !cancelled);
                     if succeeded && !cancelled && call.seq >= view.seq {
                         busy = Some(call.seq);
-                    } else if !succeeded {
-                        // It is spent; what follows is built on what L1 has now and does not wait for its finality.
-                        trouble = format!("batch {} reverted on l1", call.seq);
                     }
                 }
                 Outcome::Ended => {}
             }
         }
         self.status.lock().in_flight = busy;
-        if busy.is_none() && !blocked {
-            let next = self.post_next(&view).await?;
-            if !next.is_empty() || self.status.lock().in_flight.is_some() {
-                trouble = next;
-            }
+        // A batch that was just taken back is not built again in the same round; one that reverted is, at once.
+        if busy.is_none() && trouble.is_empty() {
+            trouble = self.post_next(&view).await?;
         }
         Ok(trouble)
     }
@@ -338,6 +332,8 @@ impl Poster {
                 let input = post.input.len() + post.blob_hashes.len() * BLOB_BYTES;
                 self.shared.metrics.batch_bytes.inc_by(input as u64);
                 self.shared.bill(Commodity::ChainBytes, input as u64);
+            } else {
+                tracing::warn!(seq, wei, "a post of this batch had no effect on l1");
             }
         }
         if posted {
