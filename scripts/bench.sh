@@ -13,5 +13,6 @@ set -euo pipefail
 cd "$MAYFLY_ROOT"
 "$MAYFLY_ROOT/scripts/setup.sh" >&2
 use_tools
+claim_target
 cargo build --release -p mayfly-node -p mayfly-e2e --bins >&2
 exec "$CARGO_TARGET_DIR/release/mayfly-bench" --mayfly "$CARGO_TARGET_DIR/release/mayfly" "$@"

@@ -20,6 +20,7 @@ cd "$MAYFLY_ROOT"
 # The tests' own command shape: a machine builds the dependencies once for both.
 if [ -z "${MAYFLY_BIN:-}" ]; then
   say 'demo: building (a first build takes a while)'
+  claim_target
   cargo build --workspace --all-targets >&2
   MAYFLY_BIN="$CARGO_TARGET_DIR/debug/mayfly"
 fi

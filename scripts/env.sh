@@ -48,3 +48,15 @@ use_tools() {
   export PATH
 }
 use_tools
+
+# Cargo knows a checkout's files by their times and by paths relative to its root:
+# in a target directory shared with another checkout, older files of this one would
+# pass for built. Makes them new when the last build was another checkout's.
+claim_target() {
+  local owner="$CARGO_TARGET_DIR/checkout"
+  [ "$(cat "$owner" 2>/dev/null)" = "$MAYFLY_ROOT" ] && return
+  find "$MAYFLY_ROOT" \( -name node_modules -o -name .git -o -name target \) -prune \
+    -o -name '*.rs' -exec touch -c {} +
+  mkdir -p "$CARGO_TARGET_DIR"
+  printf '%s\n' "$MAYFLY_ROOT" >"$owner"
+}

@@ -46,6 +46,7 @@ docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-p
 forge_fmt() { (cd contracts && forge fmt --check); }
 forge_test() { (cd contracts && forge test); }
 
+claim_target
 step 'cargo fmt' cargo fmt --all --check
 step 'clippy' cargo clippy --workspace --all-targets -- -D warnings
 step 'cargo doc' docs
