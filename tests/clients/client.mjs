@@ -3,6 +3,8 @@
 import { createPublicClient, http } from 'viem';
 import { Chain } from './demo/chain.mjs';
 
+// Libraries repeat whole requests in their errors.
+const MAX_TEXT = 500;
 const COMMANDS = ['deploy', 'mint', 'ethers', 'viem', 'errors', 'withdraw'];
 
 /** bigint as decimal text: JSON has no integers of that size. */
@@ -25,6 +27,6 @@ async function main() {
 
 main().catch((error) => {
   const text = error.shortMessage ?? error.message ?? String(error);
-  process.stdout.write(`${JSON.stringify({ error: text, stack: error.stack })}\n`);
+  process.stdout.write(`${JSON.stringify({ error: text.slice(0, MAX_TEXT), details: error.details?.slice(0, MAX_TEXT) })}\n`);
   process.exitCode = 1;
 });
