@@ -22,17 +22,19 @@ export async function run({ chain, url }) {
 
   const first = await rpc('eth_sendRawTransactionSync', [await sign({ nonce: 0 })]);
   check(first.result?.status === '0x1', `the good transaction was refused: ${JSON.stringify(first)}`);
-  const high = await sign({ nonce: 1 });
-  // The same signature with its s in the upper half: another hash, the same meaning; nobody may accept it.
+  // One that waits for the nonce before it: known, and not executed.
+  const waiting = await sign({ nonce: 2 });
+  const queued = await rpc('eth_sendRawTransaction', [waiting]);
+  check(queued.result, `the waiting transaction was refused: ${JSON.stringify(queued)}`);
   const cases = {
     nonce_too_low: await send({ nonce: 0, value: 0n, gas: GAS + 1n }),
-    already_known: await rpc('eth_sendRawTransaction', [await sign({ nonce: 0 })]),
+    already_known: await rpc('eth_sendRawTransaction', [waiting]),
     insufficient_funds: await send({ nonce: 1, value: 1n }),
     intrinsic_gas: await send({ nonce: 1, gas: GAS - 1n }),
     gas_limit: await send({ nonce: 1, gas: (1n << 24n) + 1n }),
     wrong_chain: await send({ nonce: 1, chainId: chain.chain.id + 1 }),
     blob_type: await rpc('eth_sendRawTransaction', ['0x03c0']),
-    trailing_bytes: await rpc('eth_sendRawTransaction', [`${high}00`]),
+    trailing_bytes: await rpc('eth_sendRawTransaction', [`${waiting}00`]),
     not_a_transaction: await rpc('eth_sendRawTransaction', ['0xdeadbeef']),
     malformed_hex: await rpc('eth_sendRawTransaction', ['0xzz']),
     missing_parameter: await rpc('eth_sendRawTransaction', []),

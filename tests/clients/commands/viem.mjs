@@ -33,7 +33,7 @@ export async function run({ chain }) {
   const head = await chain.reader.getBlock();
   check(keccak256(proof.accountProof[0]) === head.stateRoot, 'the proof does not start at the state root');
 
-  const delegation = await delegate(chain, owner, items);
+  const delegation = await delegate(chain, fresh(), items);
   const beneficiary = await chain.send(owner.key, L2.registry, 'L2Registry', 'setBeneficiary', [other.address]);
   const sync = await writer.sendTransactionSync({
     to: items,
@@ -49,7 +49,7 @@ async function delegate(chain, wallet, contract) {
   const writer = chain.writer(wallet.key);
   const account = privateKeyToAccount(wallet.key);
   const authorization = await writer.signAuthorization({ account, contractAddress: contract, executor: 'self' });
-  const hash = await writer.sendTransaction({ authorizationList: [authorization], to: wallet.address, data: '0x' });
+  const hash = await writer.sendTransaction({ authorizationList: [authorization], to: fresh().address, data: '0x' });
   const receipt = await chain.mined(hash);
   check(receipt.type === 'eip7702', `type ${receipt.type}`);
   const code = await chain.reader.getCode({ address: wallet.address });
