@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bench;
+mod clients;
 mod recount;
 mod settlement;
 mod wallets;

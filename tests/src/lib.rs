@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, non_snake_case)]
 
 pub mod history;
+pub mod program;
 pub mod puppet;
 pub mod serve;
 pub mod wallet;
