@@ -1,7 +1,9 @@
 //! Unmodified viem and ethers against a node, from wallets that hold nothing.
 
-use mayfly_e2e::program::{DevStack, client};
+use alloy_primitives::{Address, B256};
+use mayfly_e2e::program::{DevStack, client, recount, run};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn viem_and_ethers_work_from_empty_wallets() {
@@ -20,6 +22,46 @@ async fn viem_and_ethers_work_from_empty_wallets() {
     let viem = client("viem", &json!({ "url": url })).await;
     assert_eq!(viem["revert"], "ERC1155InsufficientBalance");
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_deposited_and_not_withdrawn_is_recounted_from_a_live_node() {
+    let stack = DevStack::start().await;
+    let rollup = stack.create_rollup("assets").await;
+    run(&stack.data_dir, &["rollup", "deposit", "assets", "--eth", "2"]).await;
+    let user = &stack.state["accounts"][0];
+    let url = rollup["rpc_url"].as_str().unwrap();
+    until_funded(url, &user["address"]).await;
+    let quarter = "250000000000000000";
+    let args = json!({ "url": url, "key": user["private_key"], "to": format!("{:#x}", Address::repeat_byte(0xaa)), "amount": quarter });
+    let withdrawn = client("withdraw", &args).await;
+    assert_eq!((&withdrawn["message"]["amount"], &withdrawn["message"]["index"]), (&json!(quarter), &json!("0")));
+
+    let l1 = stack.state["l1_url"].as_str().unwrap();
+    let counted = recount(&["--rpc", url, "--l1", l1, "--rollup", rollup["rollup"].as_str().unwrap(), "--roots"]).await;
+    stack.stop().await;
+    assert_eq!(counted["nativeFound"], "2000000000000000000");
+    let leaves = counted["leaves"].as_array().unwrap();
+    assert_eq!((leaves.len(), &leaves[0]["amount"]), (1, &json!("1750000000000000000")));
+    assert_eq!(
+        leaves[0]["recipient"].as_str().unwrap().to_lowercase(),
+        user["address"].as_str().unwrap().to_lowercase()
+    );
+    assert_ne!(counted["withdrawalRoot"], json!(B256::ZERO));
+}
+
+async fn until_funded(url: &str, address: &Value) {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": [address, "latest"] });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = reqwest::Client::new().post(url).json(&call).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        if answer["result"].as_str().is_some_and(|balance| balance != "0x0") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the deposit does not arrive: {answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// What each refused transaction is answered with: a code, and a word of the message that wallets look for.

@@ -3,11 +3,11 @@
 use alloy_primitives::{Address, U256};
 use mayfly_contracts::predeploys::L2_MESSENGER;
 use mayfly_e2e::history::History;
+use mayfly_e2e::program;
 use mayfly_e2e::serve::Served;
 use mayfly_rollup::settlement::{AssetKind, Leaf, Tree, leaves};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// What the recount says of a history; native currency it cannot account for is an error.
 async fn recount(history: &History, served: &Served) -> Value {
@@ -15,16 +15,9 @@ async fn recount(history: &History, served: &Served) -> Value {
     let genesis = dir.path().join("genesis.json");
     let rows: Vec<_> = history.info.genesis.iter().map(|row| json!([row.to, row.amount.to_string()])).collect();
     std::fs::write(&genesis, Value::from(rows).to_string()).unwrap();
-    let output = tokio::process::Command::new("python3")
-        .arg("-B")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("recount"))
-        .args(["--rpc", &served.url, "--rollup", &history.info.rollup.to_string(), "--roots", "--genesis"])
-        .arg(&genesis)
-        .output()
-        .await
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let rollup = history.info.rollup.to_string();
+    let genesis = genesis.to_str().unwrap();
+    program::recount(&["--rpc", &served.url, "--rollup", &rollup, "--roots", "--genesis", genesis]).await
 }
 
 fn leaf(row: &Value) -> Leaf {

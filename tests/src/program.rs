@@ -106,3 +106,12 @@ pub async fn client(command: &str, args: &Value) -> Value {
     assert!(output.status.success(), "{command}: {text}{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_str(&text).unwrap()
 }
+
+/// Runs the independent recount (`tests/recount`) and answers with its document.
+pub async fn recount(args: &[&str]) -> Value {
+    let mut python = Command::new("python3");
+    python.arg("-B").arg(root().join("tests/recount")).args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(CLIENT_TIMEOUT, python.output()).await.expect("the recount hangs").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
