@@ -1,6 +1,5 @@
-//! What the RPC serves: rollups, and which path names which.
+//! What the RPC serves: a rollup.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -20,9 +19,6 @@ use super::heads::Heads;
 use super::limits::RpcLimits;
 use super::messages::Messages;
 use super::settled::Settled;
-
-/// Rollups one node serves at once.
-pub const MAX_ROLLUPS: usize = 1_024;
 
 /// One rollup as the RPC sees it.
 #[derive(Debug)]
@@ -164,15 +160,15 @@ impl Rollup {
         let Some(sequencer) = &self.sequencer else { return };
         let mut blocks = sequencer.subscribe();
         let mut changes = sequencer.changes();
-        self.heads.publish(&self.reader.head());
+        let mut told = self.reader.head().header.number;
         loop {
             let (safe, finalized) = sequencer.safe_and_finalized();
             self.marks.posted(safe.number, finalized.number);
             tokio::select! {
                 () = cancel.cancelled() => return,
                 block = blocks.recv() => match block {
-                    Ok(block) => self.heads.publish(&block),
-                    // Subscribers find the gap in the parent hashes; what was missed is read like any block.
+                    Ok(block) => told = self.publish(told, &block),
+                    // The next block shows how many are missing; they are read from the chain.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
@@ -181,6 +177,18 @@ impl Rollup {
                 },
             }
         }
+    }
+
+    /// Tells of `block`, and first of what lies between it and the last block told.
+    fn publish(&self, told: u64, block: &Arc<SealedBlock>) -> u64 {
+        let number = block.header.number;
+        for missed in told + 1..number {
+            if let Ok(Some(missed)) = self.reader.block_by_number(missed) {
+                self.heads.publish(&missed);
+            }
+        }
+        self.heads.publish(block);
+        number
     }
 
     /// Where the rollup stands (docs/protocol/lifecycle.md).
@@ -277,74 +285,43 @@ impl Rollup {
     }
 }
 
-/// The rollups of a node, by name, chain id and address; one of them answers at `/`.
-#[derive(Debug, Default)]
-pub struct Directory(RwLock<Entries>);
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy_primitives::{Address, B256, Bytes};
+    use mayfly_evm::{BlockAttributes, Chain};
 
-#[derive(Debug, Default)]
-struct Entries {
-    by_key: HashMap<String, Arc<Rollup>>,
-    default: Option<Arc<Rollup>>,
-}
-
-impl Directory {
-    /// Adds a rollup, replacing one of the same chain id. The first is the default.
-    /// False if there is no room, or another rollup has the name.
-    pub fn insert(&self, rollup: Arc<Rollup>) -> bool {
-        let mut entries = self.0.write();
-        let id = rollup.chain_id;
-        let keys = [rollup.name.to_ascii_lowercase(), id.to_string(), format!("{:?}", rollup.info.rollup)];
-        let taken = keys.iter().any(|key| entries.by_key.get(key).is_some_and(|other| other.chain_id != id));
-        let known = entries.by_key.contains_key(&keys[1]);
-        if taken || (!known && entries.by_key.len() / keys.len() >= MAX_ROLLUPS) {
-            return false;
+    /// Genesis and `count` blocks on it.
+    pub(crate) fn rollup(name: &str, address: u8, chain_id: u64, count: u64) -> (Chain, Arc<Rollup>) {
+        let mut info =
+            RollupInfo { rollup: Address::repeat_byte(address), chain_id, l1_time: 1_000, ..RollupInfo::default() };
+        info.config.protocolVersion = 1;
+        info.config.blockGasLimit = 30_000_000;
+        let genesis = mayfly_rollup::genesis(&info);
+        let mut chain = Chain::create(None, mayfly_rollup::chain_spec(&info).unwrap(), &genesis).unwrap();
+        for number in 1..=count {
+            let attributes = BlockAttributes {
+                timestamp: 1_000 + number,
+                prev_randao: B256::ZERO,
+                parent_beacon_block_root: B256::ZERO,
+                extra_data: Bytes::from_static(&[1; 17]),
+                gas_limit: 30_000_000,
+                beneficiary: Address::ZERO,
+            };
+            chain.begin(attributes).unwrap().seal().unwrap();
         }
-        entries.by_key.retain(|_, other| other.chain_id != id);
-        for key in keys {
-            entries.by_key.insert(key, Arc::clone(&rollup));
-        }
-        if entries.default.as_ref().is_none_or(|default| default.chain_id == id) {
-            entries.default = Some(rollup);
-        }
-        true
+        chain.flush().unwrap();
+        let rollup = Rollup::following(name, Arc::new(info), chain.reader(), RpcLimits::default());
+        (chain, Arc::new(rollup))
     }
 
-    /// Makes a served rollup the default. False if it is unknown.
-    pub fn set_default(&self, key: &str) -> bool {
-        let mut entries = self.0.write();
-        let found = entries.by_key.get(&key.to_ascii_lowercase()).cloned();
-        let known = found.is_some();
-        entries.default = found.or(entries.default.take());
-        known
-    }
-
-    /// Stops serving a rollup.
-    pub fn remove(&self, chain_id: u64) {
-        let mut entries = self.0.write();
-        entries.by_key.retain(|_, rollup| rollup.chain_id != chain_id);
-        if entries.default.as_ref().is_some_and(|rollup| rollup.chain_id == chain_id) {
-            entries.default = entries.by_key.values().next().cloned();
-        }
-    }
-
-    /// The rollup that a path segment names; `None` asks for the default.
-    pub fn get(&self, key: Option<&str>) -> Option<Arc<Rollup>> {
-        let entries = self.0.read();
-        match key {
-            Some(key) => match entries.by_key.get(key) {
-                Some(rollup) => Some(Arc::clone(rollup)),
-                None => entries.by_key.get(&key.to_ascii_lowercase()).cloned(),
-            },
-            None => entries.default.clone(),
-        }
-    }
-
-    /// All of them, by chain id.
-    pub fn all(&self) -> Vec<Arc<Rollup>> {
-        let entries = self.0.read();
-        let by_id = entries.by_key.iter().filter(|(key, rollup)| **key == rollup.chain_id.to_string());
-        let mut all: Vec<_> = by_id.map(|(_, rollup)| Arc::clone(rollup)).collect();
-        all.sort_by_key(|rollup| rollup.chain_id);
-        all
+    #[test]
+    fn blocks_a_subscriber_missed_are_told_in_order() {
+        let (chain, rollup) = rollup("a", 1, 7, 5);
+        let mut events = rollup.heads.subscribe();
+        assert_eq!(rollup.publish(1, chain.head()), 5);
+        let told: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.block.number()).collect();
+        assert_eq!(told, [2, 3, 4, 5]);
     }
 }

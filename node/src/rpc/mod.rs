@@ -10,6 +10,7 @@
 //! answers out, over HTTP and WebSocket.
 
 pub mod backend;
+pub mod directory;
 pub mod dispatch;
 pub mod errors;
 pub mod limits;
@@ -36,7 +37,8 @@ mod submit;
 mod subscribe;
 mod transactions;
 
-pub use backend::{Directory, Marks, Rollup, Stage};
+pub use backend::{Marks, Rollup, Stage};
+pub use directory::{Directory, MAX_ROLLUPS};
 pub use dispatch::{Caller, Service};
 pub use errors::RpcError;
 pub use heads::{HeadEvent, Heads};
