@@ -60,7 +60,7 @@ fn alive(state: &Value) -> Vec<String> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", process["pid"])).unwrap_or_default();
         let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
         let fields: Vec<&str> = rest.split(' ').collect();
-        fields[0] != "Z" && fields[19] == process["started"]
+        fields[0] != "Z" && fields[19].parse().ok() == process["started"].as_u64()
     };
     state["processes"].as_array().unwrap().iter().filter(running).map(|p| p["name"].to_string()).collect()
 }

@@ -26,7 +26,7 @@ async fn sender(anvil: &Anvil, index: usize) -> Sender {
 }
 
 fn quick() -> SubmitOptions {
-    SubmitOptions { poll: Duration::from_millis(5), timeout: Duration::from_secs(20), ..SubmitOptions::default() }
+    SubmitOptions { poll: Duration::from_millis(5), timeout: Duration::from_secs(180), ..SubmitOptions::default() }
 }
 
 async fn deploy(sender: &Sender, code: &[u8]) -> Address {

@@ -53,7 +53,7 @@ async fn corrupt_attesters_cannot_pass_a_rival_and_the_resolver_decides() {
     let me = Anvil::key(HONEST).address();
     let staked = Settlement::withdrawnOfCall { claimHash: right, backer: me };
     world.mine_until(&rival, |view| view.l1.number > 0).await;
-    for _ in 0..50 {
+    for _ in 0..1_000 {
         if !world.call(world.info.settlement, &staked).await.is_zero() {
             break;
         }
@@ -127,7 +127,7 @@ async fn with_a_dead_resolver_the_right_claim_outlasts_a_griefer() {
 }
 
 async fn lead(world: &World, contest: B256, claim: B256) {
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         if world.call(world.info.settlement, &Settlement::contestCall { contest_: contest }).await.leader == claim {
             return;
         }

@@ -59,6 +59,34 @@ async fn without_a_sequencer_anybody_freezes_closes_and_claims() {
     anybody.stop().await;
 }
 
+async fn requester(world: &World) -> Address {
+    world.call(world.info.rollup, &Inbox::freezeRequesterCall {}).await
+}
+
+async fn wait_for_request(world: &World) {
+    for _ in 0..2_000 {
+        if !requester(world).await.is_zero() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("nobody asks for a freeze");
+}
+
+#[tokio::test]
+async fn a_request_that_the_end_overtakes_gives_its_bond_back() {
+    let world = World::with(|config| (config.endTime, config.drain) = (config.endTime - 20_000 + 620, 20)).await;
+    let mut roles = world.roles().await;
+    (roles.freeze, roles.finalize) = (true, true);
+    let freezer = world.verifier(roles);
+    world.anvil.advance(601).await.unwrap();
+    wait_for_request(&world).await;
+    world.anvil.advance(60).await.unwrap();
+    world.all_bonds_back().await;
+    assert!(requester(&world).await.is_zero() && !freezer.view().frozen);
+    freezer.stop().await;
+}
+
 #[tokio::test]
 async fn a_freeze_request_against_a_live_sequencer_costs_its_bond() {
     let world = World::new().await;

@@ -29,7 +29,7 @@ pub(crate) const GRIEFER: usize = 8;
 pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) struct World {
     pub(crate) anvil: Anvil,
@@ -40,7 +40,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn quick() -> SubmitOptions {
-    SubmitOptions { poll: Duration::from_millis(5), timeout: Duration::from_secs(20), ..SubmitOptions::default() }
+    SubmitOptions { poll: Duration::from_millis(5), timeout: Duration::from_secs(180), ..SubmitOptions::default() }
 }
 
 pub(crate) fn config(now: u64) -> Config {

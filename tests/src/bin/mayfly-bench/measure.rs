@@ -166,6 +166,7 @@ pub(crate) async fn memory(target: Target, amounts: &Amounts, programs: &Program
         bench.drive(first, Pace::Flood).await.wrap_err("the memory run")?;
         bench.server.rest().await?;
         readings.push(process::resident_mib(bench.server.pid())?);
+        eprintln!("  {:.1} MiB after {}", readings[readings.len() - 1], readings.len() * first);
     }
     bench.server.stop()?;
     let [first_rss_mib, .., last_rss_mib] = readings[..] else { eyre::bail!("{} readings", readings.len()) };
