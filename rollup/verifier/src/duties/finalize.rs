@@ -1,10 +1,13 @@
 //! The cheap calls that let what was decided take effect.
 
 use alloy_primitives::U256;
-use mayfly_contracts::settlement::Settlement;
+use mayfly_contracts::{inbox::Inbox, settlement::Settlement};
 
 use super::{Action, Context, short};
 use crate::{ClaimStatus, ProposedClaim, Verdict, VerifierError, View};
+
+/// Credit below this (0.001 ether) stays where it is: fetching it may cost more.
+const MIN_CREDIT_WEI: u128 = 1_000_000_000_000_000;
 
 impl Context {
     /// Makes right claims final that can be, and collects our own bonds from those that are.
@@ -16,6 +19,26 @@ impl Context {
                 ClaimStatus::Final => actions.extend(self.collection(claim).await?),
                 ClaimStatus::Rejected => {}
             }
+        }
+        actions.extend(self.credits().await?);
+        Ok(actions)
+    }
+
+    /// Fetches what Inbox and Settlement owe our account: bonds given back, rewards, fees.
+    async fn credits(&self) -> Result<Vec<Action>, VerifierError> {
+        let me = self.account();
+        let mut actions = Vec::new();
+        let at_inbox = self.ask(self.contracts.inbox, &Inbox::creditOfCall { account: me }).await?;
+        if at_inbox >= U256::from(MIN_CREDIT_WEI) {
+            let (what, call) = (format!("fetch {at_inbox} wei from the inbox"), Inbox::withdrawCreditCall { to: me });
+            actions.push(Action::call("finalizer", what, self.contracts.inbox, &call, U256::ZERO));
+        }
+        let settlement = self.contracts.settlement;
+        let owed = self.ask(settlement, &Settlement::creditOfCall { account: me }).await?;
+        if owed >= U256::from(MIN_CREDIT_WEI) {
+            let (what, call) =
+                (format!("fetch {owed} wei from the settlement"), Settlement::withdrawCreditCall { to: me });
+            actions.push(Action::call("finalizer", what, settlement, &call, U256::ZERO));
         }
         Ok(actions)
     }

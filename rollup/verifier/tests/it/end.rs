@@ -20,13 +20,8 @@ async fn without_a_sequencer_anybody_freezes_closes_and_claims() {
     roles.attesters = vec![Anvil::key(ATTESTER)];
     let anybody = world.verifier(roles);
     world.anvil.advance(601).await.unwrap();
-    for _ in 0..200 {
-        if !world.call(world.info.rollup, &Inbox::freezeRequesterCall {}).await.is_zero() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(world.call(world.info.rollup, &Inbox::freezeRequesterCall {}).await, Anvil::key(HONEST).address());
+    wait_for_request(&world).await;
+    assert_eq!(requester(&world).await, Anvil::key(HONEST).address());
     assert!(!world.call(world.info.rollup, &Inbox::frozenCall {}).await);
     world.anvil.advance(101).await.unwrap();
     wait(&anybody, |view| view.frozen).await;
@@ -56,6 +51,7 @@ async fn without_a_sequencer_anybody_freezes_closes_and_claims() {
     assert_eq!(world.balance(world.info.vault).await, U256::ZERO, "everything was claimed");
     let again = pay_out(&sponsor, world.info.vault, all.clone(), &quick()).await.unwrap();
     assert_eq!((again.already, again.paid.len(), again.transactions.len()), (all.len(), 0, 0));
+    world.all_bonds_back().await;
     anybody.stop().await;
 }
 
@@ -94,15 +90,9 @@ async fn a_freeze_request_against_a_live_sequencer_costs_its_bond() {
     roles.freeze = true;
     let freezer = world.verifier(roles);
     world.anvil.advance(601).await.unwrap();
-    let requester = || Inbox::freezeRequesterCall {};
-    for _ in 0..200 {
-        if !world.call(world.info.rollup, &requester()).await.is_zero() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_for_request(&world).await;
     world.post(vec![], false).await;
-    assert!(world.call(world.info.rollup, &requester()).await.is_zero());
+    assert!(requester(&world).await.is_zero());
     world.anvil.advance(101).await.unwrap();
     let view = world.synced_with(&freezer).await;
     assert!(!view.frozen);

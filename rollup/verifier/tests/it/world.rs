@@ -207,6 +207,19 @@ impl World {
         sender.transact(self.info.settlement, &call, U256::ZERO, &quick()).await.map(|_| ())
     }
 
+    /// Waits until the honest account has spent no more than gas.
+    pub(crate) async fn all_bonds_back(&self) {
+        let spent = async || U256::from(10_000 * ETHER) - self.balance(Anvil::key(HONEST).address()).await;
+        for _ in 0..300 {
+            if spent().await < U256::from(ETHER / 10) {
+                return;
+            }
+            self.anvil.mine(1, 1).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} wei spent", spent().await);
+    }
+
     /// Mines until `done`, so that L1's time passes for those who wait for it.
     pub(crate) async fn mine_until(&self, verifier: &VerifierHandle, mut done: impl FnMut(&View) -> bool) -> View {
         let deadline = tokio::time::Instant::now() + PATIENCE;
