@@ -29,7 +29,7 @@ async fn what_was_deposited_and_not_withdrawn_is_recounted_from_a_live_node() {
     let stack = DevStack::start().await;
     let rollup = stack.create_rollup("assets").await;
     run(&stack.data_dir, &["rollup", "deposit", "assets", "--eth", "2"]).await;
-    let user = &stack.state["accounts"][0];
+    let user = stack.state["accounts"][0].clone();
     let url = rollup["rpc_url"].as_str().unwrap();
     until_funded(url, &user["address"]).await;
     let quarter = "250000000000000000";

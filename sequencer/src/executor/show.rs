@@ -64,7 +64,8 @@ impl Executor {
         let (stand, clock) = (self.stands.last(), self.window.clock());
         let l1 = self.window.head();
         let executed = self.chain.head();
-        let overdue_at = self.window.item(stand.consumed).map(|item| item.l1_time + self.terms.force_window);
+        let next_item = self.window.item(stand.consumed).filter(|_| !self.settings.ignore_forced);
+        let overdue_at = next_item.map(|item| item.l1_time + self.terms.force_window);
         ChainView {
             latest: Head { number: executed.header.number, hash: executed.hash },
             safe: head(self.stands.at_l1(self.tags.0)),
