@@ -3,7 +3,7 @@
 //!
 //! * [`config`] turns the organiser's file into the struct that L1 takes, and checks the factory's rules first.
 //! * [`batch`] is the payload codec: columns in one zstd frame, signatures beside it, packed into blobs.
-//! * [`derive`] rebuilds the chain from L1 blocks, stage by stage; it resumes from a checkpoint and goes back over L1
+//! * [`mod@derive`] rebuilds the chain from L1 blocks, stage by stage; it resumes from a checkpoint and goes back over L1
 //!   reorganisations.
 //! * [`settlement`] computes leaves, trees, proofs and the leaf file; claims and their hashes stand at the root.
 //!

@@ -41,7 +41,7 @@ impl LogWriter {
         })
     }
 
-    /// Goes on at the end of what [`super::scan`] found good; anything after it is cut off.
+    /// Goes on at the end of what [`super::scan()`] found good; anything after it is cut off.
     pub(crate) fn open(dir: &Path, segment: u32, end: u64) -> Result<Self, EvmError> {
         let path = segment_path(dir, segment);
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(EvmError::io(&path))?;
