@@ -87,15 +87,19 @@ contract Settlement is Contests, EIP712 {
         } else {
             _checkInterim(claim_);
         }
-        if (leaves.length > 0) {
-            if (!closing) revert NotClosing();
-            if (leaves.length > MAX_LEAVES_BYTES) revert LeavesTooLong(leaves.length, MAX_LEAVES_BYTES);
-            emit LeavesCarried(hash, keccak256(leaves), leaves.length);
-        }
         _claims[hash] = claim_;
+        if (leaves.length > 0) _carry(hash, leaves);
         bytes32 contest = keccak256(abi.encode(claim_.parent, claim_.batchSeq, closing));
         emit ClaimProposed(hash, contest, msg.sender, claim_);
         _enter(contest, hash);
+    }
+
+    /// @notice Puts a leaf file into a transaction's input; the contract only logs it. Anyone, at any time: a claim's
+    /// hash does not cover the file that came with it, so the right claim may stand without the right file.
+    /// @param claimHash A closing claim.
+    /// @param leaves Its leaf file.
+    function carryLeaves(bytes32 claimHash, bytes calldata leaves) external {
+        _carry(claimHash, leaves);
     }
 
     /// @notice Counts attesters' EIP-712 signatures over `Attestation(bytes32 claim)`. Anyone may deliver them; one
@@ -197,6 +201,12 @@ contract Settlement is Contests, EIP712 {
     function settlementRoot() external view returns (bytes32) {
         if (settledClaim == 0) revert NotSettled();
         return _claims[settledClaim].settlementRoot;
+    }
+
+    function _carry(bytes32 claimHash_, bytes calldata leaves) private {
+        if (_claims[claimHash_].closeNumber == 0) revert NotClosing();
+        if (leaves.length > MAX_LEAVES_BYTES) revert LeavesTooLong(leaves.length, MAX_LEAVES_BYTES);
+        emit LeavesCarried(claimHash_, keccak256(leaves), leaves.length);
     }
 
     function _checkParent(Claim calldata claim_, bool closing) private view {

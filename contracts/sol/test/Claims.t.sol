@@ -5,6 +5,7 @@ import {Contests} from "../Contests.sol";
 import {Settlement} from "../Settlement.sol";
 import {Allocation, Claim, Config, Stage} from "../Types.sol";
 import {Rig} from "./Rig.sol";
+import {Vm} from "./Vm.sol";
 
 contract ClaimsTest is Rig {
     bytes32 internal genesis;
@@ -109,6 +110,29 @@ contract ClaimsTest is Rig {
         settlement.proposeClaim{value: BOND}(c, long);
         vm.prank(user);
         settlement.proposeClaim{value: BOND}(c, new bytes(96 * 1024));
+    }
+
+    function test_anyone_carries_the_leaf_file_of_a_closing_claim_later() public {
+        bytes32 mid = propose(user, interim(genesis, 1, 0));
+        vm.expectRevert(Settlement.NotClosing.selector);
+        settlement.carryLeaves(mid, "leaves");
+        vm.expectRevert(Settlement.NotClosing.selector);
+        settlement.carryLeaves("unknown", "leaves");
+        passClose();
+        Claim memory c = closing(genesis, 0);
+        vm.deal(address(this), BOND);
+        bytes32 hash = settlement.proposeClaim{value: BOND}(c, "junk in front of the right claim's file");
+        passSeconds(1 days);
+        settlement.finalize(hash);
+        vm.recordLogs();
+        settlement.carryLeaves(hash, "leaves");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        eq(logs[0].topics[0], Settlement.LeavesCarried.selector, "event");
+        eq(logs[0].topics[1], hash, "claim");
+        eq(keccak256(logs[0].data), keccak256(abi.encode(keccak256("leaves"), 6)), "hash and size");
+        bytes memory long = new bytes(96 * 1024 + 1);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.LeavesTooLong.selector, long.length, long.length - 1));
+        settlement.carryLeaves(hash, long);
     }
 
     function test_slow_path() public {
