@@ -24,11 +24,14 @@ use tokio_util::sync::CancellationToken;
 /// Long enough for a busy machine, short enough to notice.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Seconds after which a queue item is overdue.
+pub(crate) const FORCE_WINDOW: u64 = 4;
+
 pub(crate) struct Env {
     pub(crate) anvil: Anvil,
     pub(crate) info: Arc<RollupInfo>,
     pub(crate) ledger: Ledger,
-    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "for the processes that die"))]
+    #[cfg_attr(not(debug_assertions), expect(dead_code, reason = "for the processes that die"))]
     pub(crate) database: String,
     pub(crate) dir: TempDir,
     _server: Server,
@@ -64,7 +67,7 @@ fn config(now: u64) -> Config {
         blockGasLimit: 1 << 26,
         blockTimeMs: 20,
         windows: Windows {
-            forceWindow: 4,
+            forceWindow: FORCE_WINDOW,
             livenessWindow: 3_600,
             freezeDelay: 30,
             proposeWindow: 60,

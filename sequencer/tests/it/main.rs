@@ -3,7 +3,7 @@
 
 mod answers;
 mod batches;
-#[cfg(feature = "failpoints")]
+#[cfg(debug_assertions)]
 mod crash;
 mod end;
 mod env;
