@@ -18,8 +18,8 @@ use crate::intake::Intake;
 use crate::origin::Origin;
 use crate::poster::PosterStatus;
 use crate::receipts::Receipts;
-use crate::sequencer::Tasks;
 use crate::shared::{Billing, Shared};
+use crate::tasks::Tasks;
 use crate::view::{Head, LostTransaction, PauseReason, Stage};
 use crate::waiters::Included;
 
@@ -110,7 +110,14 @@ impl SequencerHandle {
             self.0.shared.metrics.refused.inc_by(raws.len() as u64);
             return vec![Err(error); raws.len()];
         }
-        let results = self.0.intake.submit(raws, origin).await;
+        let mut results = self.0.intake.submit(raws, origin).await;
+        if self.0.shared.failure().is_some() {
+            // What was under way when the executor failed comes back as if it had been closed.
+            results
+                .iter_mut()
+                .filter(|r| **r == Err(SubmitError::Closed))
+                .for_each(|r| *r = Err(SubmitError::Internal));
+        }
         self.0.shared.metrics.refused.inc_by(results.iter().filter(|r| r.is_err()).count() as u64);
         results
     }
@@ -133,8 +140,7 @@ impl SequencerHandle {
 
     /// A transaction in a durable block, if it is in one now.
     pub fn find(&self, hash: B256) -> Option<Included> {
-        let (number, index) = self.0.shared.reader.tx_location(&hash).ok()??;
-        let block = self.0.shared.reader.block_by_number(number).ok()??;
+        let (block, index) = self.0.shared.reader.tx_by_hash(&hash).ok()??;
         Some(Included { block, index })
     }
 
@@ -214,9 +220,10 @@ impl SequencerHandle {
         }
     }
 
-    /// From here on the rollup's gas and its bytes on L1 are counted in `meter`, for the organiser.
+    /// From here on the rollup's gas and its bytes on L1 are counted in `meter`, for the organiser. Nothing happens if
+    /// a meter was named before, here or in [`SequencerConfig::meter`](crate::SequencerConfig::meter).
     pub fn meter(&self, meter: Arc<Meter>) {
-        self.0.shared.set_meter(Billing { meter, payer: self.0.info.config.organiser.into() });
+        self.0.shared.set_meter(Billing::organiser(meter, &self.0.info));
     }
 
     /// The durable chain.

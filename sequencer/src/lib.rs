@@ -46,6 +46,7 @@ mod poster;
 mod receipts;
 mod sequencer;
 mod shared;
+mod tasks;
 mod terms;
 mod unposted;
 mod view;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
 
 use crate::error::SequencerError;
@@ -31,37 +32,66 @@ pub(crate) struct Metrics {
     pub(crate) build_seconds: Histogram,
 }
 
-impl Metrics {
-    /// Registers the metrics of one rollup.
-    pub(crate) fn new(registry: &Registry, rollup: &str) -> Result<Self, SequencerError> {
+/// What one sequencer registered. Dropped, it takes it off the registry, so that another can start in this process.
+pub(crate) struct Registered {
+    registry: Registry,
+    collectors: Vec<Box<dyn Collector>>,
+}
+
+impl Registered {
+    fn add<C: Collector + Clone + 'static>(&mut self, metric: prometheus::Result<C>) -> Result<C, SequencerError> {
         let error = |e: prometheus::Error| SequencerError::Config(format!("metrics: {e}"));
+        let metric = metric.map_err(error)?;
+        self.registry.register(Box::new(metric.clone())).map_err(error)?;
+        self.collectors.push(Box::new(metric.clone()));
+        Ok(metric)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        for collector in self.collectors.drain(..) {
+            let _ = self.registry.unregister(collector);
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers the metrics of one rollup until the second value is dropped.
+    pub(crate) fn register(registry: &Registry, rollup: &str) -> Result<(Self, Registered), SequencerError> {
+        let mut registered = Registered { registry: registry.clone(), collectors: Vec::new() };
         let labels = HashMap::from([("rollup".to_owned(), rollup.to_owned())]);
         let opts =
             |name: &str, help: &str| Opts::new(format!("mayfly_sequencer_{name}"), help).const_labels(labels.clone());
-        let counter = |name: &str, help: &str| {
-            let metric = IntCounter::with_opts(opts(name, help)).map_err(error)?;
-            registry.register(Box::new(metric.clone())).map_err(error)?;
-            Ok::<_, SequencerError>(metric)
-        };
-        let gauge = |name: &str, help: &str| {
-            let metric = IntGauge::with_opts(opts(name, help)).map_err(error)?;
-            registry.register(Box::new(metric.clone())).map_err(error)?;
-            Ok::<_, SequencerError>(metric)
-        };
         let build = HistogramOpts::from(opts("build_seconds", "time to execute and seal a block"))
             .buckets(vec![0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5]);
-        let build_seconds = Histogram::with_opts(build).map_err(error)?;
-        registry.register(Box::new(build_seconds.clone())).map_err(error)?;
-        Ok(Self {
-            transactions: counter("transactions_total", "transactions put into blocks")?,
-            blocks: counter("blocks_total", "blocks sealed")?,
-            gas: counter("gas_total", "gas used")?,
-            dropped: counter("dropped_total", "transactions that left the pool unincluded")?,
-            refused: counter("refused_total", "submissions refused")?,
-            lost: counter("lost_total", "answered transactions that a rebase could not restore")?,
-            rebases: counter("rebases_total", "times the chain gave way to l1")?,
-            batches: counter("batches_total", "batches of ours seen on l1")?,
-            batch_bytes: counter("batch_bytes_total", "bytes of input and blobs in batches on l1")?,
+        let build_seconds = registered.add(Histogram::with_opts(build))?;
+        let mut counter = |name: &str, help: &str| registered.add(IntCounter::with_opts(opts(name, help)));
+        let counters = [
+            counter("transactions_total", "transactions put into blocks")?,
+            counter("blocks_total", "blocks sealed")?,
+            counter("gas_total", "gas used")?,
+            counter("dropped_total", "transactions that left the pool unincluded")?,
+            counter("refused_total", "submissions refused")?,
+            counter("lost_total", "answered transactions that a rebase could not restore")?,
+            counter("rebases_total", "times the chain gave way to l1")?,
+            counter("batches_total", "batches of ours seen on l1")?,
+            counter("batch_bytes_total", "bytes of input and blobs in batches on l1")?,
+            counter("post_attempts_total", "transactions signed for l1")?,
+        ];
+        let [transactions, blocks, gas, dropped, refused, lost, rebases, batches, batch_bytes, post_attempts] =
+            counters;
+        let mut gauge = |name: &str, help: &str| registered.add(IntGauge::with_opts(opts(name, help)));
+        let metrics = Self {
+            transactions,
+            blocks,
+            gas,
+            dropped,
+            refused,
+            lost,
+            rebases,
+            batches,
+            batch_bytes,
             pool: gauge("pool_transactions", "transactions waiting")?,
             head: gauge("head_block", "newest executed block")?,
             safe: gauge("safe_block", "newest block in a batch on l1")?,
@@ -71,8 +101,28 @@ impl Metrics {
             paused: gauge("paused_state", "1 while no blocks are built although there may be work")?,
             balance_gwei: gauge("poster_balance_gwei", "what the posting key holds")?,
             runway_seconds: gauge("poster_runway_seconds", "how long the balance lasts at the recent rate")?,
-            post_attempts: counter("post_attempts_total", "transactions signed for l1")?,
+            post_attempts,
             build_seconds,
-        })
+        };
+        Ok((metrics, registered))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_second_sequencer_may_register_once_the_first_is_gone() {
+        let registry = Registry::new();
+        let first = Metrics::register(&registry, "0x01").unwrap();
+        assert!(Metrics::register(&registry, "0x01").is_err());
+        let names = registry.gather().len();
+        let other = Metrics::register(&registry, "0x02").unwrap();
+        drop(first);
+        let _again = Metrics::register(&registry, "0x01").unwrap();
+        drop(other);
+        assert_eq!(registry.gather().len(), names);
     }
 }

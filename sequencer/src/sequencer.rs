@@ -1,16 +1,17 @@
-//! Putting a sequencer together, and the order in which it stops.
+//! Putting a sequencer together.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use mayfly_evm::Chain;
-use mayfly_l1::{BeaconClient, FeeCaps, Key, L1Client, Sender};
+use mayfly_l1::{BeaconClient, BlockRef, FeeCaps, Key, L1Client, Sender};
 use mayfly_ledger::Ledger;
+use mayfly_proto::Meter;
 use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::{Derivation, L2Ref};
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,11 +21,12 @@ use crate::error::SequencerError;
 use crate::executor::{Executor, ExecutorParts, Mailbox, Message, Stands};
 use crate::handle::{Inner, SequencerHandle};
 use crate::intake::{Intake, IntakeParts, Rules};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Registered};
 use crate::mirror::{Mirror, Recorder, start_of};
 use crate::poster::{Poster, PosterParts};
 use crate::receipts::Receipts;
-use crate::shared::Shared;
+use crate::shared::{Billing, Shared};
+use crate::tasks::Tasks;
 use crate::terms::Terms;
 
 /// Things that may wait for the ledger; beyond it following L1 waits, too.
@@ -58,8 +60,10 @@ pub struct SequencerConfig {
     pub keys: SequencerKeys,
     /// The outbox, and the record of what L1 said. The rollup must be in it.
     pub ledger: Ledger,
-    /// Where metrics are registered.
+    /// Where metrics are registered while the sequencer runs.
     pub registry: prometheus::Registry,
+    /// Where the rollup's gas and its bytes on L1 are counted from the first block on, for the organiser.
+    pub meter: Option<Arc<Meter>>,
     /// Cancelled, it stops the sequencer.
     pub cancel: CancellationToken,
 }
@@ -74,42 +78,51 @@ impl Sequencer {
     /// # Errors
     /// Settings, keys or a chain that do not fit the rollup; L1 or files that cannot be read.
     pub async fn spawn(config: SequencerConfig) -> Result<SequencerHandle, SequencerError> {
-        let SequencerConfig { info, settings, chain, data_dir, l1, beacon, keys, ledger, registry, cancel } = config;
+        let SequencerConfig { info, settings, l1, keys, .. } = &config;
         let terms = Terms::from(info.as_ref());
         settings.validate(terms.l1_chain_id)?;
-        check_keys(&info, &keys)?;
+        check_keys(info, keys)?;
         l1.check_chain_id(terms.l1_chain_id).await.map_err(l1_error)?;
-        if let Some(dir) = &data_dir {
+        if let Some(dir) = &config.data_dir {
             std::fs::create_dir_all(dir)?;
         }
+        let (stands, start) = find_start(&config).await?;
+        let sender = Sender::connect(l1.clone(), keys.poster.clone(), fee_caps(settings)).await.map_err(l1_error)?;
+        let receipts = Receipts::new(&keys.receipts, info.rollup, terms.chain_id, l1.clone())?;
+        // Nothing is awaited from here on: it starts whole, or what started is dropped.
         let admission = Admission::new(&settings.admission, Instant::now());
-        let metrics = Metrics::new(&registry, &info.rollup.to_string())?;
-        let reader = chain.reader();
-        let genesis = genesis_ref(&reader)?;
-        let start_checkpoint = *Derivation::new(Arc::clone(&info), genesis).checkpoint();
-        let mut stands = Stands::open(data_dir.as_deref(), start_checkpoint)?;
-        let holds = |at: &L2Ref| {
-            let block = reader.block_by_number(at.number).map_err(|e| SequencerError::Chain(e.to_string()))?;
-            Ok(block.is_some_and(|b| b.hash == at.hash))
-        };
-        let start = start_of(&l1, &info, &mut stands, holds, start_checkpoint).await?;
-        let shared = Arc::new(Shared::new(reader, admission.clone(), metrics));
-        let mailbox = Mailbox::new();
-        // Weak, or chain and listener would keep each other, and the store, open for ever.
-        let told = Arc::downgrade(&shared);
-        chain.on_durable(Box::new(move |block| {
-            if let Some(told) = told.upgrade() {
-                told.on_durable(block);
-            }
-        }));
+        let (metrics, registered) = Metrics::register(&config.registry, &info.rollup.to_string())?;
+        let billing = config.meter.clone().map(|meter| Billing::organiser(meter, info));
+        let shared = Arc::new(Shared::new(config.chain.reader(), admission.clone(), metrics, billing));
+        let parts = Start { terms, admission, shared, mailbox: Mailbox::new(), registered, receipts };
+        parts.run(config, stands, start, sender)
+    }
+}
+
+/// What everything that a sequencer starts is given.
+struct Start {
+    terms: Terms,
+    admission: Admission,
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    registered: Registered,
+    receipts: Receipts,
+}
+
+impl Start {
+    fn run(
+        self,
+        config: SequencerConfig,
+        stands: Stands,
+        start: BlockRef,
+        sender: Sender,
+    ) -> Result<SequencerHandle, SequencerError> {
+        let Self { terms, admission, shared, mailbox, registered, receipts } = self;
+        let SequencerConfig { info, settings, chain, data_dir, l1, beacon, ledger, cancel, .. } = config;
+        answer_when_durable(&chain, &shared);
+        let intake = intake(&settings, terms, admission, &mailbox)?;
         let (recorder, recorded) = mpsc::channel(MAX_UNRECORDED);
         let (notes_in, notes) = mpsc::channel(MAX_UNRECORDED);
-        let sender = Sender::connect(l1.clone(), keys.poster.clone(), fee_caps(&settings)).await.map_err(l1_error)?;
-        let rules = Rules { chain_id: terms.chain_id, block_gas_limit: terms.block_gas_limit };
-        let inbox = Arc::clone(&mailbox);
-        let threads = if settings.recovery_threads == 0 { cores() } else { settings.recovery_threads };
-        let deliver = move |checked| inbox.push(Message::Submitted(checked));
-        let intake = Intake::start(IntakeParts { rules, admission, threads, deliver })?;
         let stand = *stands.last();
         let executor = Executor::spawn(ExecutorParts {
             info: Arc::clone(&info),
@@ -121,7 +134,6 @@ impl Sequencer {
             shared: Arc::clone(&shared),
             notes: notes_in,
         })?;
-        let status = Arc::new(Mutex::default());
         let stop = cancel.child_token();
         let mut tasks = JoinSet::new();
         let mirror = Mirror {
@@ -136,57 +148,57 @@ impl Sequencer {
             tagged: None,
         };
         tasks.spawn(mirror.run(stop.clone()));
-        tasks.spawn(Recorder::new(ledger.clone(), l1.clone(), terms, &stand).run(recorded, notes, stop.clone()));
-        let poster = Poster::new(PosterParts {
+        tasks.spawn(Recorder::new(ledger.clone(), l1, terms, &stand).run(recorded, notes, stop.clone()));
+        let poster = Arc::new(Mutex::default());
+        let parts = PosterParts {
             terms,
             settings,
             ledger,
             sender,
             shared: Arc::clone(&shared),
             mailbox: Arc::clone(&mailbox),
-            status: Arc::clone(&status),
-        });
-        tasks.spawn(poster.run(stop.clone()));
-        let receipts = Receipts::new(&keys.receipts, info.rollup, terms.chain_id, l1)?;
-        let tasks =
-            Tasks { stop: stop.clone(), set: AsyncMutex::new(tasks), executor: AsyncMutex::new(Some(executor)) };
-        let tasks = Arc::new(tasks);
-        let (watched, inbox) = (Arc::clone(&tasks), Arc::clone(&mailbox));
-        tokio::spawn(async move {
-            stop.cancelled().await;
-            watched.stop(&inbox).await;
-        });
-        Ok(SequencerHandle(Arc::new(Inner { info, shared, mailbox, intake, receipts, poster: status, tasks })))
+            status: Arc::clone(&poster),
+        };
+        tasks.spawn(Poster::new(parts).run(stop.clone()));
+        let tasks = Tasks::watch(stop, tasks, executor, registered, &mailbox);
+        Ok(SequencerHandle(Arc::new(Inner { info, shared, mailbox, intake, receipts, poster, tasks })))
     }
 }
 
-/// The tasks and the thread of a sequencer.
-pub(crate) struct Tasks {
-    stop: CancellationToken,
-    set: AsyncMutex<JoinSet<()>>,
-    executor: AsyncMutex<Option<std::thread::JoinHandle<Result<(), SequencerError>>>>,
+/// Where derivation stands, and the L1 block to read first.
+async fn find_start(config: &SequencerConfig) -> Result<(Stands, BlockRef), SequencerError> {
+    let reader = config.chain.reader();
+    let genesis = *Derivation::new(Arc::clone(&config.info), genesis_ref(&reader)?).checkpoint();
+    let mut stands = Stands::open(config.data_dir.as_deref(), genesis)?;
+    let holds = |at: &L2Ref| {
+        let block = reader.block_by_number(at.number).map_err(|e| SequencerError::Chain(e.to_string()))?;
+        Ok(block.is_some_and(|b| b.hash == at.hash))
+    };
+    let start = start_of(&config.l1, &config.info, &mut stands, holds, genesis).await?;
+    Ok((stands, start))
 }
 
-impl Tasks {
-    /// Asks everything to stop, without waiting.
-    pub(crate) fn cancel(&self) {
-        self.stop.cancel();
-    }
-
-    /// First the tasks that talk to L1, then the executor, which makes everything durable; waits for all.
-    pub(crate) async fn stop(&self, mailbox: &Mailbox) {
-        self.stop.cancel();
-        let mut set = self.set.lock().await;
-        while set.join_next().await.is_some() {}
-        mailbox.push(Message::Stop);
-        if let Some(thread) = self.executor.lock().await.take() {
-            match tokio::task::spawn_blocking(move || thread.join()).await {
-                Ok(Ok(Ok(()))) => tracing::info!("sequencer stopped"),
-                Ok(Ok(Err(error))) => tracing::error!(%error, "sequencer stopped"),
-                _ => tracing::error!("the executor thread died"),
-            }
+fn answer_when_durable(chain: &Chain, shared: &Arc<Shared>) {
+    // Weak, or chain and listener would keep each other, and the store, open for ever.
+    let told = Arc::downgrade(shared);
+    chain.on_durable(Box::new(move |block| {
+        if let Some(told) = told.upgrade() {
+            told.on_durable(block);
         }
-    }
+    }));
+}
+
+fn intake(
+    settings: &SequencerSettings,
+    terms: Terms,
+    admission: Admission,
+    mailbox: &Arc<Mailbox>,
+) -> Result<Intake, SequencerError> {
+    let rules = Rules { chain_id: terms.chain_id, block_gas_limit: terms.block_gas_limit };
+    let threads = if settings.recovery_threads == 0 { cores() } else { settings.recovery_threads };
+    let inbox = Arc::clone(mailbox);
+    let deliver = move |checked| inbox.push(Message::Submitted(checked));
+    Intake::start(IntakeParts { rules, admission, threads, deliver })
 }
 
 fn check_keys(info: &RollupInfo, keys: &SequencerKeys) -> Result<(), SequencerError> {

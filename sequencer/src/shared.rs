@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, SealedBlock};
 use mayfly_proto::{Commodity, Meter, Payer, Usage};
+use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::BatchData;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::admission::Admission;
-use crate::error::{SequencerError, SubmitError};
+use crate::error::SubmitError;
 use crate::metrics::Metrics;
 use crate::unposted::Unposted;
 use crate::view::ChainView;
@@ -25,6 +26,12 @@ const HEADS: usize = 1_024;
 pub(crate) struct Billing {
     pub(crate) meter: Arc<Meter>,
     pub(crate) payer: Payer,
+}
+
+impl Billing {
+    pub(crate) fn organiser(meter: Arc<Meter>, info: &RollupInfo) -> Self {
+        Self { meter, payer: info.config.organiser.into() }
+    }
 }
 
 /// See the module.
@@ -56,7 +63,7 @@ const MAX_OWN_DATA: usize = 4;
 pub(crate) const MAX_ORIGINS: usize = 65_536;
 
 impl Shared {
-    pub(crate) fn new(reader: ChainReader, admission: Admission, metrics: Metrics) -> Self {
+    pub(crate) fn new(reader: ChainReader, admission: Admission, metrics: Metrics, billing: Option<Billing>) -> Self {
         let durable = AtomicU64::new(reader.head().header.number);
         Self {
             reader,
@@ -70,7 +77,7 @@ impl Shared {
             durable_rang: Notify::new(),
             own_data: Mutex::default(),
             origins: Mutex::default(),
-            usage: OnceLock::new(),
+            usage: billing.map(OnceLock::from).unwrap_or_default(),
             admission,
             percent: AtomicU8::new(100),
             failure: Mutex::default(),
@@ -107,10 +114,16 @@ impl Shared {
         }
     }
 
-    /// The executor is gone.
-    pub(crate) fn failed(&self, error: &SequencerError) {
-        *self.failure.lock() = Some(error.to_string());
-        self.gate.close();
+    /// The executor cannot go on: from here on every answer is an internal error.
+    pub(crate) fn failed(&self, why: String) {
+        self.failure.lock().get_or_insert(why);
+        self.gate.set(Some(SubmitError::Internal));
+    }
+
+    /// The executor is gone: whoever still waits is told, and so is who asks later.
+    pub(crate) fn ended(&self) {
+        let failed = self.failure().is_some();
+        self.waiters.end(if failed { SubmitError::Internal } else { SubmitError::Closed });
     }
 
     /// What ended the executor, if something did.

@@ -33,6 +33,8 @@ pub(crate) struct Waiters(Mutex<Waiting>);
 struct Waiting {
     by_hash: HashMap<B256, Vec<Waiter>>,
     count: usize,
+    /// Nothing more will be included: what every wait is answered with.
+    ended: Option<SubmitError>,
 }
 
 impl Waiters {
@@ -47,9 +49,12 @@ impl Waiters {
         // Dropped last, when the receiver is closed.
         let _forget = Forget { waiters: self, hash };
         let (sender, receiver) = oneshot::channel();
-        self.register(hash, sender)?;
+        let ended = self.register(hash, sender)?;
         if let Some(included) = look_up() {
             return Ok(included);
+        }
+        if let Some(why) = ended {
+            return Err(WaitError::Dropped(why));
         }
         match tokio::time::timeout(timeout, receiver).await {
             Err(_) => Err(WaitError::Timeout(hash)),
@@ -78,19 +83,32 @@ impl Waiters {
         }
     }
 
+    /// Nothing more will be included: whoever waits, or asks later, is told why.
+    pub(crate) fn end(&self, why: SubmitError) {
+        let mut waiting = self.0.lock();
+        waiting.count = 0;
+        for waiter in std::mem::take(&mut waiting.by_hash).into_values().flatten() {
+            let _ = waiter.send(Err(why.clone()));
+        }
+        waiting.ended = Some(why);
+    }
+
     /// How many calls wait.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().count
     }
 
-    fn register(&self, hash: B256, waiter: Waiter) -> Result<(), WaitError> {
+    fn register(&self, hash: B256, waiter: Waiter) -> Result<Option<SubmitError>, WaitError> {
         let mut waiting = self.0.lock();
+        if waiting.ended.is_some() {
+            return Ok(waiting.ended.clone());
+        }
         if waiting.count >= MAX_WAITERS {
             return Err(WaitError::TooManyWaiters(MAX_WAITERS));
         }
         waiting.count += 1;
         waiting.by_hash.entry(hash).or_default().push(waiter);
-        Ok(())
+        Ok(None)
     }
 }
 

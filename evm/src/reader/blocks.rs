@@ -64,9 +64,9 @@ impl ChainReader {
     /// If it is stored but cannot be read.
     pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<SealedBlock>>, EvmError> {
         let recent = self.shared.durable.read().number_of(hash);
-        let number = match (recent, self.shared.history()?) {
-            (None, Some(history)) => history.store.number_of(hash)?,
-            _ => recent,
+        let number = match recent {
+            Some(_) => recent,
+            None => self.shared.history()?.map(|history| history.store.number_of(hash)).transpose()?.flatten(),
         };
         let block = number.map(|number| self.block_by_number(number)).transpose()?.flatten();
         Ok(block.filter(|block| block.hash == *hash))
@@ -86,9 +86,9 @@ impl ChainReader {
     /// If it is stored but cannot be read.
     pub fn tx_by_hash(&self, hash: &B256) -> Result<Option<(Arc<SealedBlock>, usize)>, EvmError> {
         let recent = self.shared.durable.read().location_of(hash);
-        let location = match (recent, self.shared.history()?) {
-            (None, Some(history)) => history.store.location_of(hash)?,
-            _ => recent,
+        let location = match recent {
+            Some(_) => recent,
+            None => self.shared.history()?.map(|history| history.store.location_of(hash)).transpose()?.flatten(),
         };
         let Some((number, index)) = location else { return Ok(None) };
         let block = self.block_by_number(number)?;

@@ -69,6 +69,7 @@ impl Running {
             keys: SequencerKeys { poster: inner.sequencer_key.clone(), receipts: inner.receipt_key.clone() },
             ledger: inner.ledger.clone(),
             registry: prometheus::default_registry().clone(),
+            meter: None,
             cancel: CancellationToken::new(),
         })
         .await

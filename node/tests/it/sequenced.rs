@@ -164,6 +164,7 @@ async fn sequencer(info: &Arc<RollupInfo>, url: &str, ledger: Ledger, dir: &std:
         keys: SequencerKeys { poster: Anvil::key(1), receipts: Anvil::key(2) },
         ledger,
         registry: prometheus::Registry::new(),
+        meter: None,
         cancel: CancellationToken::new(),
     };
     let handle = Sequencer::spawn(config).await.unwrap();

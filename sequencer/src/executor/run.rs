@@ -131,23 +131,48 @@ pub(crate) struct Executor {
     pub(super) pause: Option<PauseReason>,
 }
 
+/// Dropped when the thread ends, however it does: nobody is left waiting for it.
+struct End {
+    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
+}
+
+impl End {
+    /// Runs `work` on what it owns. That is dropped before `self`, as parameters are in reverse: a chain that is let go
+    /// makes what was sealed durable, and so answers for it.
+    fn after<T>(
+        self,
+        mut owned: T,
+        work: impl FnOnce(&mut T) -> Result<(), SequencerError>,
+    ) -> Result<(), SequencerError> {
+        let result = work(&mut owned);
+        if let Err(error) = &result {
+            tracing::error!(%error, "the executor stopped");
+            self.shared.failed(error.to_string());
+        }
+        result
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the executor panicked");
+            self.shared.failed("the executor panicked".to_owned());
+        }
+        self.mailbox.close();
+        self.shared.ended();
+    }
+}
+
 impl Executor {
     /// Starts the thread. It ends with [`Message::Stop`], or with an error that nothing can be built on.
     pub(crate) fn spawn(
         parts: ExecutorParts,
     ) -> Result<std::thread::JoinHandle<Result<(), SequencerError>>, SequencerError> {
-        let mailbox = Arc::clone(&parts.mailbox);
-        let shared = Arc::clone(&parts.shared);
-        let mut executor = Self::new(parts)?;
-        let run = move || {
-            let result = executor.run();
-            if let Err(error) = &result {
-                tracing::error!(%error, "the executor stopped");
-                shared.failed(error);
-            }
-            mailbox.close();
-            result
-        };
+        let end = End { mailbox: Arc::clone(&parts.mailbox), shared: Arc::clone(&parts.shared) };
+        let executor = Self::new(parts)?;
+        let run = move || end.after(executor, Self::run);
         Ok(std::thread::Builder::new().name("executor".to_owned()).spawn(run)?)
     }
 
@@ -268,5 +293,58 @@ impl Executor {
     /// Unix seconds.
     pub(super) fn now(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use mayfly_evm::{ChainSpec, Genesis};
+
+    use super::*;
+    use crate::admission::{Admission, AdmissionConfig};
+    use crate::error::{SubmitError, WaitError};
+    use crate::metrics::Metrics;
+
+    fn shared() -> Arc<Shared> {
+        let chain = Chain::create(None, ChainSpec::rollup(1, 1).unwrap(), &Genesis::default()).unwrap();
+        let admission = Admission::new(&AdmissionConfig::default(), Instant::now());
+        let (metrics, _) = Metrics::register(&prometheus::Registry::new(), "0x01").unwrap();
+        Arc::new(Shared::new(chain.reader(), admission, metrics, None))
+    }
+
+    /// Runs `work` as the executor runs while somebody waits for a receipt; says what that one is told.
+    async fn told(work: fn(&mut ()) -> Result<(), SequencerError>) -> (Arc<Shared>, Arc<Mailbox>, WaitError) {
+        let (shared, mailbox) = (shared(), Mailbox::new());
+        let waits = Arc::clone(&shared);
+        let waiting =
+            tokio::spawn(
+                async move { waits.waiters.wait(B256::ZERO, Duration::from_secs(60), || None).await.unwrap_err() },
+            );
+        while shared.waiters.len() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let end = End { mailbox: Arc::clone(&mailbox), shared: Arc::clone(&shared) };
+        let _ = std::thread::spawn(move || end.after((), work)).join();
+        (shared, mailbox, waiting.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_executor_that_dies_leaves_nobody_waiting() {
+        for (work, why) in [
+            ((|_| panic!("a bug")) as fn(&mut ()) -> _, "the executor panicked"),
+            (|_| Err(SequencerError::Chain("disk full".to_owned())), "chain: disk full"),
+        ] {
+            let (shared, mailbox, told) = told(work).await;
+            assert_eq!(told, WaitError::Dropped(SubmitError::Internal));
+            assert_eq!(shared.failure().as_deref(), Some(why));
+            assert_eq!(shared.gate.check(), Err(SubmitError::Internal));
+            let later = shared.waiters.wait(B256::ZERO, Duration::from_secs(60), || None).await.unwrap_err();
+            assert_eq!(later, WaitError::Dropped(SubmitError::Internal));
+            let asked = mailbox.ask(|answer| Message::PendingNonce(Address::ZERO, answer)).await;
+            assert!(matches!(asked, Err(SequencerError::Stopped)));
+        }
+        let (shared, _, told) = told(|_| Ok(())).await;
+        assert_eq!((told, shared.failure()), (WaitError::Dropped(SubmitError::Closed), None));
     }
 }

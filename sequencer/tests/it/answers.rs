@@ -1,21 +1,25 @@
 //! From submission to a receipt.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, Bytes};
 use mayfly_l1::{Anvil, Key};
-use mayfly_proto::ReceiptDomain;
+use mayfly_proto::{Meter, ReceiptDomain};
 use mayfly_sequencer::{Origin, SubmitError};
 
-use super::env::{Env, PATIENCE, User, settings};
+use super::env::{Env, PATIENCE, User, run_with, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_is_answered_with_a_durable_signed_receipt() {
     let env = Env::start().await;
-    let sequencer = env.sequencer(settings()).await;
+    let (registry, meter) = (prometheus::Registry::new(), Arc::new(Meter::new(16)));
+    let start = || {
+        let (ledger, dir) = (env.ledger.clone(), env.dir.path());
+        run_with(&env.info, env.anvil.url(), ledger, dir, settings(), registry.clone(), Some(meter.clone()))
+    };
+    let sequencer = start().await;
     let mut heads = sequencer.subscribe();
-    let meter = std::sync::Arc::new(mayfly_proto::Meter::new(16));
-    sequencer.meter(meter.clone());
     let mut user = User::new(Anvil::key(3), &env.info);
     let to = Address::repeat_byte(9);
     let hash = sequencer.submit_one(user.pay(to, 5), Origin::Local).await.unwrap();
@@ -43,6 +47,12 @@ async fn a_transaction_is_answered_with_a_durable_signed_receipt() {
     sequencer.shutdown().await;
     let late = sequencer.submit_one(user.pay(to, 5), Origin::Local).await.unwrap_err();
     assert_eq!(late, SubmitError::Closed);
+    let waited = sequencer.wait_receipt(B256::repeat_byte(1), PATIENCE).await.unwrap_err();
+    assert_eq!(waited, mayfly_sequencer::WaitError::Dropped(SubmitError::Closed));
+    assert!(sequencer.wait_receipt(hash, PATIENCE).await.is_ok(), "what is on the chain is still found");
+
+    // Another may start in this process while handles to the first are held.
+    start().await.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use mayfly_l1::{
     L1Follower, L1Options, Sender, SubmitOptions,
 };
 use mayfly_ledger::{L1Log, Ledger, Role, Rollup, Server, ServerOptions};
+use mayfly_proto::Meter;
 use mayfly_rollup::derive::{self, BatchData, Derivation, InboxEvent, L2Ref, Step};
 use mayfly_rollup::{Allocation, Config, RollupInfo, chain_spec, genesis};
 use mayfly_sequencer::{Sequencer, SequencerConfig, SequencerHandle, SequencerKeys, SequencerSettings};
@@ -231,6 +232,20 @@ pub(crate) async fn run(
     dir: &Path,
     settings: SequencerSettings,
 ) -> SequencerHandle {
+    let (registry, meter) = (prometheus::Registry::new(), None);
+    run_with(info, url, ledger, dir, settings, registry, meter).await
+}
+
+/// The same, registered and metered.
+pub(crate) async fn run_with(
+    info: &Arc<RollupInfo>,
+    url: &str,
+    ledger: Ledger,
+    dir: &Path,
+    settings: SequencerSettings,
+    registry: prometheus::Registry,
+    meter: Option<Arc<Meter>>,
+) -> SequencerHandle {
     let chain = Chain::open_or_create(&dir.join("chain"), chain_spec(info).unwrap(), &genesis(info)).unwrap();
     let urls = [url.to_owned()];
     let handle = Sequencer::spawn(SequencerConfig {
@@ -242,7 +257,8 @@ pub(crate) async fn run(
         beacon: BeaconClient::new(&urls, L1Options::default()).unwrap(),
         keys: SequencerKeys { poster: Anvil::key(1), receipts: Anvil::key(2) },
         ledger,
-        registry: prometheus::Registry::new(),
+        registry,
+        meter,
         cancel: CancellationToken::new(),
     })
     .await
