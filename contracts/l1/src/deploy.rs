@@ -144,26 +144,66 @@ impl Sender {
     }
 }
 
+/// What a rollup's Inbox says of its creation.
+struct Standing {
+    number: u64,
+    chain_id: u64,
+    settlement: Address,
+    vault: Address,
+    genesis_claim: B256,
+}
+
+impl Standing {
+    async fn read(l1: &L1Client, rollup: Address) -> Result<Self, L1Error> {
+        let at = BlockTag::Latest;
+        Ok(Self {
+            number: l1.call(rollup, &Inbox::batchCall { seq: 0 }, at).await?.includedNumber,
+            chain_id: l1.call(rollup, &Inbox::configCall {}, at).await?.chainId,
+            settlement: l1.call(rollup, &Inbox::settlementCall {}, at).await?,
+            vault: l1.call(rollup, &Inbox::vaultCall {}, at).await?,
+            genesis_claim: l1.call(rollup, &Inbox::genesisClaimCall {}, at).await?,
+        })
+    }
+
+    /// Whether a log, which anybody could have emitted, says the same.
+    fn is(&self, said: &Creation) -> bool {
+        let same_contracts = (said.settlement, said.vault) == (self.settlement, self.vault);
+        same_contracts && said.chain_id == self.chain_id && said.genesis_claim() == self.genesis_claim
+    }
+}
+
 impl L1Client {
-    /// Finds a rollup's creation by its address, at most `lookback` blocks ago, and checks that the
-    /// config in the log is the one the rollup itself was made with. Name the factory to trust
-    /// unless the rollup's address is trusted.
+    /// Finds a rollup's creation by its address, at most `lookback` blocks ago: a log in the block that the rollup names
+    /// as its first, which must say what the rollup itself says. Logs of others that say anything else are passed over.
+    /// Name the factory to trust unless the rollup's address is trusted.
     pub async fn find_creation(
         &self,
         rollup: Address,
         factory: Option<Address>,
         lookback: u64,
     ) -> Result<Creation, L1Error> {
-        let to = self.head(BlockTag::Latest).await?.number;
-        let topics = vec![Some(RollupCreated::SIGNATURE_HASH), Some(rollup.into_word())];
-        let search = LogSearch { address: factory, topics, from: to.saturating_sub(lookback), to };
-        let found = self.find_log(&search).await?.ok_or(L1Error::NoRollup(rollup))?;
-        let l1_chain_id = self.chain_id().await?;
-        let creation = Creation::decode(found.header, l1_chain_id, found.log.address, &found.log.data)?;
-        let on_chain = self.call(rollup, &Inbox::genesisClaimCall {}, BlockTag::Latest).await?;
-        if creation.genesis_claim() != on_chain {
-            return Err(L1Error::NotThisRollup { rollup, factory: creation.factory });
+        let head = self.head(BlockTag::Latest).await?.number;
+        if self.code(rollup).await?.is_empty() {
+            return Err(L1Error::NoRollup(rollup));
         }
-        Ok(creation)
+        let standing = Standing::read(self, rollup).await?;
+        let number = standing.number;
+        if number < head.saturating_sub(lookback) {
+            return Err(L1Error::NoRollup(rollup));
+        }
+        let topics = vec![Some(RollupCreated::SIGNATURE_HASH), Some(rollup.into_word())];
+        let mut search = LogSearch { address: factory, topics, from: number, to: number };
+        let l1_chain_id = self.chain_id().await?;
+        let mut stranger = None;
+        for log in self.next_logs(&mut search).await? {
+            let found = self.prove(&log).await?;
+            let creation = Creation::decode(found.header, l1_chain_id, found.log.address, &found.log.data);
+            match creation {
+                Ok(creation) if standing.is(&creation) => return Ok(creation),
+                _ => stranger = Some(found.log.address),
+            }
+        }
+        let refused = |factory| L1Error::NotThisRollup { rollup, factory };
+        Err(stranger.map_or(L1Error::NoRollup(rollup), refused))
     }
 }

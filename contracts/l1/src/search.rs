@@ -35,19 +35,25 @@ pub struct FoundLog {
 impl L1Client {
     /// The newest log that matches, if any.
     pub async fn find_log(&self, search: &LogSearch) -> Result<Option<FoundLog>, L1Error> {
+        match self.next_logs(&mut search.clone()).await?.last() {
+            Some(newest) => self.prove(newest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The matching logs of the newest blocks that have any, oldest first; then `search` ends below those blocks.
+    /// Nothing once all is searched. Not proven yet: see [`L1Client::prove`].
+    pub async fn next_logs(&self, search: &mut LogSearch) -> Result<Vec<Log>, L1Error> {
         let mut span = WIDEST_SPAN;
-        let mut to = search.to;
-        loop {
-            let from = search.from.max(to.saturating_sub(span - 1));
-            match self.logs_between(search, from, to).await {
+        while search.from <= search.to {
+            let from = search.from.max(search.to.saturating_sub(span - 1));
+            match self.logs_between(search, from, search.to).await {
                 Ok(logs) => {
-                    if let Some(log) = logs.last() {
-                        return self.prove(log).await.map(Some);
+                    // Below the first block there is nothing: an empty range says so.
+                    (search.from, search.to) = if from == 0 { (1, 0) } else { (search.from, from - 1) };
+                    if !logs.is_empty() {
+                        return Ok(logs);
                     }
-                    if from <= search.from {
-                        return Ok(None);
-                    }
-                    to = from - 1;
                 }
                 // Endpoints limit the range, the number of logs or the time, each in its own words.
                 Err(error) if span > 1 && !matches!(error, L1Error::Transport { .. }) => {
@@ -57,6 +63,7 @@ impl L1Client {
                 Err(error) => return Err(error),
             }
         }
+        Ok(Vec::new())
     }
 
     async fn logs_between(&self, search: &LogSearch, from: u64, to: u64) -> Result<Vec<Log>, L1Error> {
@@ -67,7 +74,8 @@ impl L1Client {
         self.request("eth_getLogs", json!([filter])).await
     }
 
-    async fn prove(&self, found: &Log) -> Result<FoundLog, L1Error> {
+    /// The log as the block's receipts root proves it.
+    pub async fn prove(&self, found: &Log) -> Result<FoundLog, L1Error> {
         let (Some(number), Some(tx_hash)) = (found.block_number, found.transaction_hash) else {
             return self.checked(Err(L1Error::Inconsistent("a mined log without its block".into())));
         };

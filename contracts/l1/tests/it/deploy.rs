@@ -1,13 +1,16 @@
 //! Contracts deployed, rollups created, found again, and their logs decoded.
 
 use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::SolEvent;
+use alloy_sol_types::{SolCall, SolEvent};
 use mayfly_contracts::{
-    factory::RollupFactory::Windows,
+    factory::RollupFactory::{self, RollupCreated, Windows},
     inbox::Inbox::{self, InboxEvents},
     types::{Allocation, Config},
 };
-use mayfly_l1::{Anvil, BlockTag, Creation, FollowEvent, FollowerConfig, L1Error, L1Follower, RollupEvent, Sender};
+use mayfly_l1::{
+    Anvil, BlockTag, Creation, FollowEvent, FollowerConfig, L1Error, L1Follower, RollupEvent, Sender, TxIntent,
+    creation_payment,
+};
 
 use super::{anvil, quick, sender};
 
@@ -72,32 +75,80 @@ async fn a_rollup_is_found_by_its_address() {
     assert!(matches!(too_long_ago, Err(L1Error::NoRollup(_))));
 }
 
+/// Code that emits a log with whatever it is called with: three topics, then data.
+fn forger() -> Vec<u8> {
+    let mut code = vec![0x60, 96, 0x36, 0x03, 0x60, 96, 0x5f, 0x37]; // CALLDATACOPY of all but the topics
+    code.extend([0x60, 64, 0x35, 0x60, 32, 0x35, 0x5f, 0x35]);
+    code.extend([0x60, 96, 0x36, 0x03, 0x5f, 0xa3, 0x00]);
+    [&[0x60, code.len() as u8, 0x60, 12, 0x60, 0, 0x39, 0x60, code.len() as u8, 0x60, 0, 0xf3][..], &code].concat()
+}
+
+fn forged(of: &Creation) -> Vec<u8> {
+    let topics = [RollupCreated::SIGNATURE_HASH, of.rollup.into_word(), B256::from(U256::from(of.chain_id))];
+    let body = (of.settlement, of.vault, of.config.clone(), of.genesis.clone());
+    [topics.concat(), alloy_sol_types::SolValue::abi_encode_params(&body)].concat()
+}
+
 #[tokio::test]
-async fn a_log_about_another_config_is_refused() {
+async fn forged_creation_logs_lead_nobody_astray() {
     let anvil = anvil().await;
     let sender = sender(&anvil, 0).await;
     let created = create(&anvil, &sender).await;
-    // Emits whatever it is called with, under RollupCreated's topics.
-    let topics = [created.chain_id.to_be_bytes().to_vec(), created.rollup.to_vec(), vec![]];
-    let mut code = vec![0x36, 0x60, 0, 0x60, 0, 0x37];
-    for (push, bytes) in [(0x67u8, &topics[0]), (0x73, &topics[1])] {
-        code.push(push);
-        code.extend(bytes);
+    let forger = sender.deploy(&forger(), &[], &quick()).await.unwrap();
+    // The true config, but contracts of the forger's; another config; another chain id; all true, but later.
+    let mut forgeries = vec![created.clone(); 5];
+    forgeries[0].settlement = forger;
+    forgeries[1].vault = forger;
+    forgeries[2].config.windows.maxDrift += 1;
+    forgeries[3].chain_id += 1;
+    for forgery in &forgeries {
+        let intent = TxIntent::call(forger, forged(forgery));
+        let receipt = sender.send_and_confirm(&intent, &quick()).await.unwrap();
+        assert_eq!(receipt.inner.logs().len(), 1);
+        let found = anvil.client().find_creation(created.rollup, None, 1000).await.unwrap();
+        assert_eq!(
+            (found.factory, found.settlement, found.vault),
+            (created.factory, created.settlement, created.vault)
+        );
+        assert_eq!(found.genesis_claim(), created.genesis_claim());
+        assert_eq!((found.header, found.chain_id), (created.header.clone(), created.chain_id));
     }
-    code.push(0x7f);
-    code.extend(mayfly_contracts::factory::RollupFactory::RollupCreated::SIGNATURE_HASH);
-    code.extend([0x36, 0x60, 0, 0xa3, 0]);
-    let init = [&[0x60, code.len() as u8, 0x60, 12, 0x60, 0, 0x39, 0x60, code.len() as u8, 0x60, 0, 0xf3][..], &code];
-    let forger = sender.deploy(&init.concat(), &[], &quick()).await.unwrap();
+    let theirs = anvil.client().find_creation(created.rollup, Some(forger), 1000).await;
+    assert!(matches!(theirs, Err(L1Error::NoRollup(_))), "{theirs:?}");
+}
+
+#[tokio::test]
+async fn a_forged_log_beside_the_true_one_is_passed_over() {
+    let anvil = anvil().await;
+    let (client, creator, other) = (anvil.client(), sender(&anvil, 0).await, sender(&anvil, 9).await);
+    creator.deploy_foundation(B256::ZERO, &quick()).await.unwrap();
+    let forger = other.deploy(&forger(), &[], &quick()).await.unwrap();
+    // What will be created is known from a try.
+    let snapshot: serde_json::Value = client.request("evm_snapshot", serde_json::json!([])).await.unwrap();
+    let created = create(&anvil, &creator).await;
+    let _: bool = client.request("evm_revert", serde_json::json!([snapshot])).await.unwrap();
+    let _: serde_json::Value = client.request("evm_setAutomine", serde_json::json!([false])).await.unwrap();
     let mut config = created.config.clone();
-    config.windows.maxDrift += 1;
-    let body = (created.settlement, created.vault, config, created.genesis.clone());
-    let body = alloy_sol_types::SolValue::abi_encode_params(&body);
-    sender.send_and_confirm(&mayfly_l1::TxIntent::call(forger, body), &quick()).await.unwrap();
-    let refused = anvil.client().find_creation(created.rollup, None, 1000).await.unwrap_err();
+    config.chainId = 0;
+    let genesis = created.genesis.clone();
+    let payment = creation_payment(&config, &genesis).unwrap();
+    let create = RollupFactory::createCall { config, genesis }.abi_encode();
+    let mut forgery = created.clone();
+    forgery.vault = forger;
+    let intents = [
+        (&creator, TxIntent::call(created.factory, create).with_value(payment)),
+        (&other, TxIntent::call(forger, forged(&forgery))),
+    ];
+    for (sender, intent) in intents {
+        let (nonce, fees) = (sender.mined_nonce().await.unwrap(), sender.suggest_fees().await.unwrap());
+        let signed = sender.sign(&intent, nonce, 5_000_000, fees).await.unwrap();
+        sender.broadcast(&signed.raw).await.unwrap();
+    }
+    anvil.mine(1, 1).await.unwrap();
+    let found = client.find_creation(created.rollup, None, 1000).await.unwrap();
+    assert_eq!((found.settlement, found.vault, found.factory), (created.settlement, created.vault, created.factory));
+    let refused = client.find_creation(created.rollup, Some(forger), 1000).await.unwrap_err();
     assert!(matches!(refused, L1Error::NotThisRollup { factory, .. } if factory == forger), "{refused}");
-    let found = anvil.client().find_creation(created.rollup, Some(created.factory), 1000).await.unwrap();
-    assert_eq!(found.config.windows.maxDrift, created.config.windows.maxDrift);
 }
 
 #[tokio::test]
