@@ -163,9 +163,6 @@ pub enum SettlementError {
     /// The compressed file does not decompress within its bounds.
     #[error("leaf file does not decompress: {0}")]
     Compression(String),
-    /// Balances do not add up.
-    #[error("amounts of one leaf sum past 2^256")]
-    Overflow,
     /// The state could not be read.
     #[error("state: {0}")]
     State(String),

@@ -2,7 +2,7 @@
 
 from chain import BRIDGE, FIXED, REGISTRY, Chain
 from encode import abi, append_root, mapping_slot, rlp, sorted_pair_root
-from fold import ERC20, ERC721, ERC1155, NOBODY, Fold
+from fold import ERC20, ERC721, ERC1155, LIMIT, NOBODY, Fold
 from keccak import keccak256
 from rpc import data, quantity
 
@@ -10,6 +10,7 @@ NATIVE, DESCRIPTION = 0, 6
 BRIDGED = {1: ERC20, 2: ERC721, 3: ERC1155}
 BORN = {4: ERC721, 5: ERC1155}
 RECEIPT_DEPTH, MESSAGE_DEPTH = 40, 32
+MAX_LEAVES, MAX_OF_COLLECTION = 1 << 25, 1 << 20
 MESSAGE_SENT = keccak256(b"MessageSent(uint64,(uint64,uint8,address,address,uint256,uint256,address,bytes))")
 DELEGATION = bytes.fromhex("ef0100")
 
@@ -21,13 +22,31 @@ def leaf_hash(rollup, index, row):
 
 
 def merge(rows):
-    """Sums rows of the same (kind, token, id, recipient), leaves out nobody and nothing, sorts."""
+    """Sums rows of the same (kind, token, id, recipient), leaves out nobody and nothing, sorts. Sums stop at 2²⁵⁶ − 1."""
     sums = {}
     for kind, token, token_id, recipient, amount in rows:
         if recipient != NOBODY and amount:
             key = (kind, token, token_id, recipient)
-            sums[key] = sums.get(key, 0) + amount
+            sums[key] = min(sums.get(key, 0) + amount, LIMIT - 1)
     return [(*key, sums[key]) for key in sorted(sums)]
+
+
+def admit(rows, places, most=MAX_LEAVES, most_of_one=MAX_OF_COLLECTION):
+    """The rows there is room for: native, bridged, then collections as they registered, each after its description."""
+
+    def rank(row):
+        kind, token, _, _, amount = row
+        place = 1 + places[token] if kind == DESCRIPTION or kind in BORN else 0
+        return place, kind != DESCRIPTION, kind, token, -amount, row
+
+    taken, kept = {}, []
+    for row in sorted(rows, key=rank):
+        if row[0] in BORN:
+            taken[row[1]] = taken.get(row[1], 0) + 1
+            if taken[row[1]] > most_of_one:
+                continue
+        kept.append(row)
+    return sorted(kept[:most])
 
 
 class Recount:
@@ -50,12 +69,12 @@ class Recount:
             fold.count(*log)
         registered = self._registered()
         held = list(self._native()) + list(self._tokens(fold, registered))
-        rows = self._to_recipients(held)
-        for collection, (kind, description) in registered.items():
-            if collection not in fold.inconsistent:
-                rows.append((DESCRIPTION, collection, int.from_bytes(description, "big"), collection, kind))
+        rows = merge(self._to_recipients(held))
         self.inconsistent = fold.inconsistent
-        return merge(rows)
+        for collection, (kind, description) in registered.items():
+            if collection not in self.inconsistent:
+                rows.append((DESCRIPTION, collection, int.from_bytes(description, "big"), collection, kind))
+        return admit(rows, {collection: place for place, collection in enumerate(registered)})
 
     def _visit(self, block, transaction, receipt):
         for log in receipt["logs"]:

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from encode import abi, append_root, create2_address, create_address, mapping_slot, rlp, sorted_pair_root  # noqa: E402
 from fold import ERC20, ERC721, ERC1155, TRANSFER, TRANSFER_BATCH, TRANSFER_SINGLE, Fold  # noqa: E402
 from keccak import keccak256  # noqa: E402
-from leaves import leaf_hash, merge  # noqa: E402
+from leaves import admit, leaf_hash, merge  # noqa: E402
 
 TOKEN, A, B = bytes([9]) * 20, bytes([1]) * 20, bytes([2]) * 20
 NOBODY = bytes(20)
@@ -114,6 +114,21 @@ class Leaves(unittest.TestCase):
     def test_merges_sorts_and_leaves_out(self):
         rows = [(1, TOKEN, 0, B, 5), (0, NOBODY, 0, B, 1), (1, TOKEN, 0, B, 6), (0, NOBODY, 0, NOBODY, 9), (0, NOBODY, 0, A, 0)]
         self.assertEqual(merge(rows), [(0, NOBODY, 0, B, 1), (1, TOKEN, 0, B, 11)])
+
+    def test_sums_stop_at_what_a_leaf_can_say(self):
+        most = (1 << 256) - 1
+        rows = [(5, TOKEN, 7, A, most), (5, TOKEN, 7, B, 1), (5, TOKEN, 7, A, 1), (5, TOKEN, 7, A, 1)]
+        self.assertEqual(merge(rows), [(5, TOKEN, 7, A, most), (5, TOKEN, 7, B, 1)])
+
+    def test_room_goes_to_who_came_first_and_to_the_larger_amounts(self):
+        native, coin = [(0, NOBODY, 0, A, 5), (0, NOBODY, 0, B, 6)], [(1, A, 0, A, 5)]
+        first = [(5, TOKEN, 0, A, 1), (5, TOKEN, 0, B, 3), (6, TOKEN, 9, TOKEN, 5)]
+        second = [(5, B, 0, A, 100), (6, B, 9, B, 5)]
+        rows, places = native + coin + first + second, {TOKEN: 0, B: 1}
+        self.assertEqual(admit(rows, places), sorted(rows))
+        self.assertEqual(admit(rows, places, 1), [native[1]])
+        self.assertEqual(admit(rows, places, 5), sorted(native + coin + first[1:]))
+        self.assertEqual(admit(rows, places, 8, 1), sorted(native + coin + first[1:] + second))
 
     def test_hash_is_double_and_depends_on_the_position(self):
         row = (1, TOKEN, 0, B, 11)

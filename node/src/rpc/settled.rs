@@ -95,7 +95,7 @@ mod tests {
             recipient: Address::repeat_byte(who),
             amount: U256::ONE,
         };
-        let leaves = merge((0..20).map(|id| leaf((id % 3 + 1) as u8, id))).unwrap();
+        let leaves = merge((0..20).map(|id| leaf((id % 3 + 1) as u8, id)));
         let settled = Settled::new(rollup, leaves).unwrap();
         let mut total = 0;
         for who in 1..=3 {

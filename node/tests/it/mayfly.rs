@@ -101,7 +101,7 @@ async fn leaves_are_served_once_the_chain_is_closed() {
         recipient: who,
         amount: U256::from(amount),
     };
-    let leaves = merge([leaf(owner, 5), leaf(Address::repeat_byte(6), 6), leaf(Address::repeat_byte(7), 7)]).unwrap();
+    let leaves = merge([leaf(owner, 5), leaf(Address::repeat_byte(6), 6), leaf(Address::repeat_byte(7), 7)]);
     server.rollup.close(leaves.clone()).unwrap();
     let all = server.call("mayfly_leaves", json!([])).await.unwrap();
     assert_eq!((&all["count"], all["leaves"].as_array().unwrap().len()), (&json!("0x3"), 3));

@@ -24,10 +24,14 @@ pub struct LeafFile {
 impl LeafFile {
     /// `"MFLEAF1\n" ‖ u64 count ‖ rows`.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEAD_BYTES + ROW_BYTES * self.leaves.len());
+        Self::encode_leaves(&self.leaves)
+    }
+
+    fn encode_leaves(leaves: &[Leaf]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEAD_BYTES + ROW_BYTES * leaves.len());
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&(self.leaves.len() as u64).to_be_bytes());
-        for leaf in &self.leaves {
+        out.extend_from_slice(&(leaves.len() as u64).to_be_bytes());
+        for leaf in leaves {
             out.push(leaf.kind as u8);
             out.extend_from_slice(leaf.token.as_slice());
             out.extend_from_slice(&leaf.token_id.to_be_bytes::<32>());
@@ -65,11 +69,17 @@ impl LeafFile {
 
     /// The compressed file as it goes into a claim's calldata, or `None` if it is too large for that.
     pub fn compress(&self) -> Option<Vec<u8>> {
-        let plain = self.encode();
-        if plain.len() > MAX_PLAIN_BYTES {
+        Self::compress_leaves(&self.leaves)
+    }
+
+    /// The compressed file of these leaves, which need not be copied for it.
+    pub fn compress_leaves(leaves: &[Leaf]) -> Option<Vec<u8>> {
+        if HEAD_BYTES + ROW_BYTES * leaves.len() > MAX_PLAIN_BYTES {
             return None;
         }
-        zstd::bulk::compress(&plain, ZSTD_LEVEL).ok().filter(|file| file.len() <= MAX_LEAF_FILE_BYTES)
+        zstd::bulk::compress(&Self::encode_leaves(leaves), ZSTD_LEVEL)
+            .ok()
+            .filter(|file| file.len() <= MAX_LEAF_FILE_BYTES)
     }
 
     /// Reads what [`Self::compress`] made.
@@ -134,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn leaf_files_round_trip(rows in prop::collection::vec((0_u8..7, any::<u8>(), any::<u64>(), any::<u8>(), any::<u64>()), 0..60)) {
-            let leaves = merge(rows.into_iter().map(|(k, t, i, r, a)| leaf(k, t, i, r, a))).unwrap();
+            let leaves = merge(rows.into_iter().map(|(k, t, i, r, a)| leaf(k, t, i, r, a)));
             let file = LeafFile { leaves };
             prop_assert_eq!(&LeafFile::decode(&file.encode()).unwrap(), &file);
             prop_assert_eq!(&LeafFile::decompress(&file.compress().unwrap()).unwrap(), &file);

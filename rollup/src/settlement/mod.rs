@@ -1,6 +1,7 @@
 //! What everybody owns when the rollup ends, and the trees that prove it to L1
 //! (`docs/protocol/settlement.md`).
 
+mod admit;
 mod append;
 mod file;
 mod leaf;

@@ -1,15 +1,19 @@
 //! The leaves of a state: native balances, and the fold over Transfer logs.
 
+use super::admit::{Room, admit};
 use super::leaf::{AssetKind, Leaf, merge};
 use super::slots::{Bridged, beneficiary, bridged, collection, registered, registered_count};
 use super::tree::MAX_LEAVES;
-use crate::error::SettlementError;
 use alloy_primitives::map::{HashMap, HashSet};
 use alloy_primitives::{Address, U256};
 use mayfly_contracts::predeploys::fixed_addresses;
 use mayfly_evm::{Chain, TokenKind};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Room in the settlement. A log of an ERC-1155 makes a balance for about 600 gas: filling the tree by that takes 32
+/// collections, each full, all registered before those that they are to push out.
+const ROOM: Room = Room { leaves: MAX_LEAVES, per_collection: 1 << 20 };
 
 /// What everybody owns at a chain's head.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +22,7 @@ pub struct Leaves {
     pub leaves: Vec<Leaf>,
     /// What accounts with code hold, whoever gets it; part of `leaves` already.
     pub contract_held: Vec<ContractHeld>,
-    /// Token contracts whose balances do not settle.
+    /// Token contracts whose balances do not settle, or not all; 0 stands for native currency.
     pub left_out: BTreeMap<Address, LeftOut>,
 }
 
@@ -39,14 +43,14 @@ pub enum LeftOut {
     NotRegistered,
     /// Its logs contradicted themselves.
     Inconsistent,
+    /// There was no room for some of it.
+    NoRoom,
 }
 
-/// Computes the leaves of the chain's executed head; for a settlement that is the close block.
-///
-/// # Errors
-/// If there are more leaves than a tree takes.
-pub fn leaves(chain: &Chain) -> Result<Leaves, SettlementError> {
-    let mut survey = Survey::new(chain)?;
+/// Computes the leaves of the chain's executed head; for a settlement that is the close block. There is no state that
+/// has none: whoever could make one would keep everybody's assets on L1.
+pub fn leaves(chain: &Chain) -> Leaves {
+    let mut survey = Survey::new(chain);
     chain.for_each_account(|holder, account| {
         survey.hold(holder, AssetKind::Native, Address::ZERO, U256::ZERO, account.balance);
     });
@@ -55,8 +59,7 @@ pub fn leaves(chain: &Chain) -> Result<Leaves, SettlementError> {
             survey.hold(holder, kind, token, token_id, amount);
         }
     });
-    survey.describe();
-    survey.finish()
+    survey.finish(ROOM)
 }
 
 /// A registered collection that settles.
@@ -64,6 +67,8 @@ pub fn leaves(chain: &Chain) -> Result<Leaves, SettlementError> {
 struct Settling {
     kind: AssetKind,
     description: U256,
+    /// How many registered before it.
+    place: usize,
 }
 
 struct Survey<'a> {
@@ -79,7 +84,7 @@ struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    fn new(chain: &'a Chain) -> Result<Self, SettlementError> {
+    fn new(chain: &'a Chain) -> Self {
         let mut survey = Self {
             chain,
             fixed: fixed_addresses().into_iter().collect(),
@@ -90,15 +95,13 @@ impl<'a> Survey<'a> {
             contract_held: Vec::new(),
             left_out: BTreeMap::new(),
         };
-        let count = usize::try_from(registered_count(chain)).unwrap_or(usize::MAX);
-        if count > MAX_LEAVES {
-            return Err(SettlementError::TooMany(count));
-        }
-        (0..count).for_each(|index| survey.register(registered(chain, U256::from(index))));
-        Ok(survey)
+        // A registration costs three slots of storage: those beyond the tree's room have none in any case.
+        let count = usize::try_from(registered_count(chain)).unwrap_or(usize::MAX).min(MAX_LEAVES);
+        (0..count).for_each(|place| survey.register(registered(chain, U256::from(place)), place));
+        survey
     }
 
-    fn register(&mut self, address: Address) {
+    fn register(&mut self, address: Address, place: usize) {
         let entry = collection(self.chain, address);
         let kind = match entry.kind {
             4 => AssetKind::BornErc721,
@@ -109,7 +112,7 @@ impl<'a> Survey<'a> {
             self.left_out.insert(address, LeftOut::Inconsistent);
             return;
         }
-        self.collections.insert(address, Settling { kind, description: entry.description.into() });
+        self.collections.insert(address, Settling { kind, description: entry.description.into(), place });
     }
 
     /// As what a contract's balances of this kind settle, if they do.
@@ -155,25 +158,45 @@ impl<'a> Survey<'a> {
     }
 
     /// A leaf for each collection that settles, so that L1 can name its clone.
-    fn describe(&mut self) {
-        for (address, settling) in &self.collections {
-            self.found.push(Leaf {
-                kind: AssetKind::Description,
-                token: *address,
-                token_id: settling.description,
-                recipient: *address,
-                amount: U256::from(settling.kind as u8),
-            });
-        }
+    fn descriptions(&self) -> Vec<Leaf> {
+        let leaf = |(address, settling): (&Address, &Settling)| Leaf {
+            kind: AssetKind::Description,
+            token: *address,
+            token_id: settling.description,
+            recipient: *address,
+            amount: U256::from(settling.kind as u8),
+        };
+        self.collections.iter().map(leaf).collect()
     }
 
-    fn finish(mut self) -> Result<Leaves, SettlementError> {
-        let leaves = merge(self.found)?;
-        if leaves.len() > MAX_LEAVES {
-            return Err(SettlementError::TooMany(leaves.len()));
+    /// The contract on the rollup behind an asset: the bridge makes one for each kind and token of L1.
+    fn contract(&self, kind: AssetKind, token: Address) -> Address {
+        let wanted = Some(Bridged { l1_token: token, kind: kind as u8 });
+        let found = self.bridged.iter().find(|(_, bridged)| **bridged == wanted);
+        found.map_or(token, |(contract, _)| *contract)
+    }
+
+    /// Takes note of what there is no room for.
+    fn drop_cut(&mut self, cut: &[Leaf]) {
+        let assets: BTreeSet<_> = cut.iter().map(|leaf| (leaf.kind, leaf.token)).collect();
+        for (kind, token) in assets {
+            let contract = self.contract(kind, token);
+            self.left_out.insert(contract, LeftOut::NoRoom);
         }
+        let key = |leaf: &Leaf| (leaf.kind, leaf.token, leaf.token_id, leaf.recipient);
+        let gone: HashSet<_> = cut.iter().map(key).collect();
+        self.contract_held.retain(|held| !gone.contains(&key(&held.leaf)));
+    }
+
+    fn finish(mut self, room: Room) -> Leaves {
+        let mut leaves = merge(std::mem::take(&mut self.found));
+        leaves.extend(self.descriptions());
+        leaves.sort_unstable();
+        let places = self.collections.iter().map(|(address, settling)| (*address, settling.place)).collect();
+        let cut = admit(&mut leaves, &places, room);
+        self.drop_cut(&cut);
         self.contract_held.sort_unstable();
-        Ok(Leaves { leaves, contract_held: self.contract_held, left_out: self.left_out })
+        Leaves { leaves, contract_held: self.contract_held, left_out: self.left_out }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Leaves from state and fold: sums equal custody, recipients are who they should be.
 
+use super::hostile_tokens as hostile;
 use super::sim::{Sim, Wallet, head_of};
 use super::workload::rng;
 use alloy_consensus::{SignableTransaction, TxEip7702, TxEnvelope};
@@ -24,16 +25,16 @@ const ITEMS: Address = Address::repeat_byte(0x53);
 const GAS: u64 = 5_000_000;
 
 /// A rollup where everybody owns something.
-struct World {
-    sim: Sim,
-    wallets: Vec<Wallet>,
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) wallets: Vec<Wallet>,
     deposited: U256,
-    born: Address,
+    pub(crate) born: Address,
     born_items: Address,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut world = Self {
             sim: Sim::new(),
             wallets: (0..4).map(Wallet::new).collect(),
@@ -86,7 +87,7 @@ impl World {
     }
 
     /// Mines L1 and takes everything from the queue.
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         self.sim.mine();
         let origin = self.sim.l1.last().unwrap().number;
         while !self.sim.open_items(origin).is_empty() {
@@ -95,7 +96,7 @@ impl World {
         }
     }
 
-    fn run(&mut self, who: usize, to: TxKind, value: U256, input: Vec<u8>) -> bool {
+    pub(crate) fn run(&mut self, who: usize, to: TxKind, value: U256, input: Vec<u8>) -> bool {
         let tx = self.wallets[who].send(&self.sim.info, to, value, input.into(), GAS);
         self.seal(tx)
     }
@@ -105,11 +106,11 @@ impl World {
         self.sim.seal(origin, 0, vec![tx]).receipts[0].status
     }
 
-    fn call(&mut self, who: usize, to: Address, call: impl SolCall) -> bool {
+    pub(crate) fn call(&mut self, who: usize, to: Address, call: impl SolCall) -> bool {
         self.run(who, TxKind::Call(to), U256::ZERO, call.abi_encode())
     }
 
-    fn register(&mut self) {
+    pub(crate) fn register(&mut self) {
         let (born, born_items) = (self.born, self.born_items);
         let call = |collection, kind| L2Registry::registerCollectionCall {
             collection,
@@ -138,8 +139,8 @@ impl World {
         L2_BRIDGE.create2_from_code(token.into_word(), init)
     }
 
-    fn leaves(&self) -> Leaves {
-        leaves(&self.sim.chain).unwrap()
+    pub(crate) fn leaves(&self) -> Leaves {
+        leaves(&self.sim.chain)
     }
 }
 
@@ -259,7 +260,7 @@ fn contracts_pass_on_to_their_beneficiary_and_delegated_accounts_are_people() {
     // A contract that names a beneficiary: its constructor does, and stays.
     let heir = Address::repeat_byte(0x77);
     let call = L2Registry::setBeneficiaryCall { beneficiary: heir }.abi_encode();
-    let init = naming_contract(&call);
+    let init = hostile::calling_registry(&call, &[0]);
     let named = world.wallets[1].address().create(world.wallets[1].nonce);
     assert!(world.run(1, TxKind::Create, U256::from(11), init));
     assert!(world.call(1, coin, TestERC20::transferCall { to: named, value: U256::from(30) }));
@@ -277,22 +278,6 @@ fn contracts_pass_on_to_their_beneficiary_and_delegated_accounts_are_people() {
     let held = world.leaves();
     assert_eq!(amount(&held, AssetKind::Native, two), U256::from(1_000_000));
     assert!(held.contract_held.iter().all(|held| held.holder != two));
-}
-
-/// Init code that calls the registry and leaves one byte of code behind.
-fn naming_contract(call: &[u8]) -> Vec<u8> {
-    let mut code = Vec::new();
-    for (at, word) in call.chunks(32).enumerate() {
-        let mut padded = [0; 32];
-        padded[..word.len()].copy_from_slice(word);
-        code.push(0x7f);
-        code.extend_from_slice(&padded);
-        code.extend_from_slice(&[0x60, 32 * at as u8, 0x52]);
-    }
-    code.extend_from_slice(&[0x5f, 0x5f, 0x60, call.len() as u8, 0x5f, 0x5f, 0x73]);
-    code.extend_from_slice(L2_REGISTRY.as_slice());
-    code.extend_from_slice(&[0x5a, 0xf1, 0x50, 0x60, 1, 0x5f, 0xf3]);
-    code
 }
 
 fn delegate(world: &mut World, who: usize, to: Address) {
@@ -394,7 +379,7 @@ fn the_closing_claim_commits_to_all_leaves() {
     world.sim.mine_at(world.sim.info.planned_close_time());
     let derived = super::sim::Derived::of(&world.sim);
     let (_, queue_hash) = derived.closed.unwrap();
-    let all = leaves(&derived.chain).unwrap();
+    let all = leaves(&derived.chain);
     let root = Tree::new(world.sim.info.rollup, &all.leaves).unwrap().root();
     let at = derived.derivation.checkpoint();
     let claim = closing_claim(&derived.chain, at, at.l1, queue_hash, root, B256::ZERO).unwrap();
