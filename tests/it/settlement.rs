@@ -1,13 +1,14 @@
 //! Settlement is exact: what the node computes equals what an independent recount over JSON-RPC says, leaf by leaf.
 
 use alloy_primitives::{Address, U256};
-use mayfly_contracts::predeploys::L2_MESSENGER;
-use mayfly_e2e::history::History;
+use mayfly_contracts::predeploys::{L2_MESSENGER, fixed_addresses};
+use mayfly_e2e::history::{Asset, History};
 use mayfly_e2e::program;
 use mayfly_e2e::serve::Served;
-use mayfly_rollup::settlement::{AssetKind, Leaf, Tree, leaves};
+use mayfly_rollup::Message;
+use mayfly_rollup::settlement::{AssetKind, Leaf, Leaves, Tree, decode_message, leaves};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the recount says of a history; native currency it cannot account for is an error.
 async fn recount(history: &History, served: &Served) -> Value {
@@ -35,12 +36,79 @@ fn list(value: &Value) -> Vec<Leaf> {
     value.as_array().unwrap().iter().map(leaf).collect()
 }
 
+/// What histories contained.
+#[derive(Debug, Default)]
+struct Shown {
+    delegated: usize,
+    without_beneficiary: usize,
+    burnt: usize,
+    failed_deposits: usize,
+    withdrawals: BTreeSet<u8>,
+}
+
+impl Shown {
+    fn add(&mut self, history: &History, ours: &Leaves) {
+        let delegated = |leaf: &&Leaf| history.chain.code(&leaf.recipient).starts_with(&[0xef, 0x01, 0x00]);
+        self.delegated += ours.leaves.iter().filter(delegated).count();
+        self.without_beneficiary += ours.contract_held.iter().filter(|held| held.leaf.recipient == held.holder).count();
+        self.burnt += history.tally.burnt;
+        self.failed_deposits += history.tally.failed_deposits;
+        self.withdrawals.extend(messages(history).iter().map(|message| message.kind));
+    }
+}
+
+/// Everything the rollup sent to L1.
+fn messages(history: &History) -> Vec<Message> {
+    let reader = history.chain.reader();
+    let blocks = (0..=history.chain.head().number()).map(|number| reader.block_by_number(number).unwrap().unwrap());
+    let receipts = blocks.flat_map(|block| block.receipts.clone());
+    let logs = receipts.flat_map(|receipt| receipt.logs);
+    logs.filter_map(|log| decode_message(L2_MESSENGER, &log)).collect()
+}
+
+/// Leaves, withdrawals and what was sent out of everybody's reach are what the Vault keeps and what was born on the
+/// rollup, for each asset.
+fn check_sums(history: &History, ours: &Leaves) {
+    let mut expected = history.tally.deposited.clone();
+    let native = (AssetKind::Native, Address::ZERO);
+    *expected.entry(native).or_default() += history.info.genesis.iter().map(|row| row.amount).sum::<U256>();
+    let settles =
+        |asset: &Asset| ours.leaves.iter().any(|leaf| leaf.kind == AssetKind::Description && leaf.token == asset.1);
+    expected.extend(history.tally.born.iter().filter(|(asset, _)| settles(asset)));
+
+    let mut found: BTreeMap<Asset, U256> = BTreeMap::new();
+    let mut add = |kind, token, amount| *found.entry((kind, token)).or_default() += amount;
+    ours.leaves.iter().for_each(|leaf| add(leaf.kind, leaf.token, leaf.amount));
+    for message in messages(history) {
+        match AssetKind::from_number(message.kind) {
+            // Withdrawn currency is the bridge's, which is counted below.
+            Some(AssetKind::Native | AssetKind::Description) | None => {}
+            Some(kind) => add(kind, message.token, if kind == AssetKind::Erc721 { U256::ONE } else { message.amount }),
+        }
+    }
+    let mut lost = fixed_addresses().to_vec();
+    lost.push(Address::ZERO);
+    for address in &lost {
+        add(native.0, native.1, history.chain.account(address).map_or(U256::ZERO, |account| account.balance));
+    }
+    history.chain.fold().for_each(|contract, _, _, holder, amount| {
+        if let Some((kind, token)) = history.asset(contract).filter(|_| lost.contains(&holder)) {
+            add(kind, token, amount);
+        }
+    });
+    for (asset, amount) in expected {
+        assert_eq!(found.get(&asset).copied().unwrap_or_default(), amount, "{asset:?}");
+    }
+}
+
 /// Histories must show every kind of leaf, or they prove less than they seem to.
 #[tokio::test]
 async fn random_histories_settle_as_an_independent_recount_says() {
     let mut kinds = BTreeSet::new();
     let mut contracts = 0;
     let mut inconsistent = 0;
+    let mut held_by_honest = 0;
+    let mut shown = Shown::default();
     for seed in 0..6 {
         let mut history = History::new(seed);
         history.run(120);
@@ -62,6 +130,9 @@ async fn random_histories_settle_as_an_independent_recount_says() {
             ours.contract_held.iter().map(|held| Leaf { recipient: held.holder, ..held.leaf }).collect();
         assert_eq!(list(&counted["contractHeld"]).into_iter().collect::<BTreeSet<_>>(), held, "seed {seed}");
 
+        held_by_honest += history.compare_fold_with_tokens();
+        shown.add(&history, &ours);
+        check_sums(&history, &ours);
         kinds.extend(ours.leaves.iter().map(|leaf| leaf.kind));
         contracts += ours.contract_held.iter().filter(|held| held.leaf.recipient != held.holder).count();
         inconsistent += counted["inconsistent"].as_array().unwrap().len();
@@ -70,4 +141,8 @@ async fn random_histories_settle_as_an_independent_recount_says() {
     assert_eq!(kinds.len(), AssetKind::ALL.len(), "only {kinds:?}");
     assert!(contracts > 0, "no contract had a beneficiary");
     assert!(inconsistent > 0, "no contract lied");
+    assert!(held_by_honest > 100, "only {held_by_honest} balances");
+    let Shown { delegated, without_beneficiary, burnt, failed_deposits, withdrawals } = &shown;
+    assert!([delegated, without_beneficiary, burnt, failed_deposits].iter().all(|count| **count > 0), "{shown:?}");
+    assert_eq!(withdrawals.iter().copied().collect::<Vec<_>>(), [0, 1, 2, 3, 6], "kinds of messages");
 }

@@ -3,5 +3,7 @@
 
 mod actions;
 mod rollup;
+mod tally;
 
 pub use rollup::{History, Included};
+pub use tally::{Asset, Tally};

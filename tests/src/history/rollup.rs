@@ -1,5 +1,6 @@
 //! The rollup a history happens on: one block per round, queue items first, as derivation does it.
 
+use super::tally::Tally;
 use crate::wallet::{Message, Wallet};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use mayfly_contracts::types::Allocation;
@@ -20,6 +21,8 @@ pub struct History {
     pub info: RollupInfo,
     /// Its chain, in memory.
     pub chain: Chain,
+    /// What happened to tokens, by those who did it.
+    pub tally: Tally,
     pub(super) random: StdRng,
     pub(super) wallets: Vec<Wallet>,
     pub(super) facts: Facts,
@@ -77,7 +80,7 @@ impl History {
         let spec = chain_spec(&info).unwrap();
         let chain = Chain::create(None, spec, &genesis(&info)).unwrap();
         let random = StdRng::seed_from_u64(seed);
-        Self { info, chain, random, wallets, facts: Facts::default(), items: 0 }
+        Self { info, chain, tally: Tally::default(), random, wallets, facts: Facts::default(), items: 0 }
     }
 
     /// Lives through some blocks.
@@ -121,6 +124,7 @@ impl History {
         let (attributes, origin) = self.attributes(round.deposits.len());
         let chain_id = self.info.chain_id;
         let mut builder = self.chain.begin(attributes).unwrap();
+        let deposits = round.deposits.clone();
         for (kind, payload) in round.deposits {
             let (index, sender) = (self.items, self.wallets[0].address);
             let item = QueueItem { index, kind, sender, gas_limit: 0, payload, l1_number: origin.number, l1_time: 0 };
@@ -140,8 +144,15 @@ impl History {
             if let (true, Some(made)) = (outcome.receipt.status, outcome.contract_address) {
                 self.facts.made(&message.input, made);
             }
+            if outcome.receipt.status {
+                self.tally.success(&message);
+            }
         }
-        builder.seal().unwrap();
+        let block = builder.seal().unwrap();
+        // Every deposit has a receipt; they come first.
+        for ((kind, payload), receipt) in deposits.iter().zip(&block.receipts) {
+            self.tally.deposit(*kind, payload, receipt.status);
+        }
     }
 
     pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
