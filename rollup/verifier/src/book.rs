@@ -51,6 +51,8 @@ pub struct ProposedClaim {
     pub tx_hash: B256,
     /// Where it stands.
     pub status: ClaimStatus,
+    /// Whether L1 was told that it is rejected.
+    pub reaped: bool,
     /// Whether its contest has rivals.
     pub disputed: bool,
     /// Attesters counted for it.
@@ -146,6 +148,7 @@ impl ClaimBook {
                     l1_time: entry.l1_time,
                     tx_hash: entry.tx_hash,
                     status: ClaimStatus::Pending,
+                    reaped: false,
                     disputed: self.claims.iter().any(|claim| claim.contest == event.contest),
                     attested: Vec::new(),
                     carries_leaves: self.with_leaves.contains(&event.claimHash),
@@ -164,7 +167,7 @@ impl ClaimBook {
             }
             SettlementEvents::ClaimFinal(event) => self.finalize(event.claimHash),
             SettlementEvents::ClaimRejected(event) => {
-                self.change(event.claimHash, |claim| claim.status = ClaimStatus::Rejected);
+                self.change(event.claimHash, |claim| (claim.status, claim.reaped) = (ClaimStatus::Rejected, true));
             }
             _ => {}
         }
@@ -229,7 +232,7 @@ mod tests {
             receipt_root: B256::ZERO,
             queue_only: false,
         };
-        Results { checkpoints: (0..4).map(checkpoint).collect(), ..Results::default() }
+        Results { checkpoints: std::sync::Arc::new((0..4).map(checkpoint).collect()), ..Results::default() }
     }
 
     fn propose(book: &mut ClaimBook, l1_number: u64, claim: &Claim) -> B256 {

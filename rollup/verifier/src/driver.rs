@@ -16,6 +16,9 @@ use crate::{
 /// Events kept for a slow listener; older ones are lost to it.
 const EVENTS_KEPT: usize = 1024;
 
+/// Longest pause before derivation starts again.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
 /// L1 blocks read ahead of derivation.
 const BLOCKS_AHEAD: usize = 256;
 /// Higher than any block: nothing is in step with a head that was never seen.
@@ -84,8 +87,10 @@ impl Verifier {
     }
 
     async fn run(mut self, mut engine: Engine, readers: watch::Sender<mayfly_evm::ChainReader>) {
+        let mut pauses = Pauses::new(self.poll);
         loop {
-            match self.follow(engine).await {
+            let run = self.follow(engine).await;
+            match run {
                 Ok(End::Stopped) => return,
                 Ok(End::StartAgain) => {}
                 Err(error) if error.wants_fresh_start() => {
@@ -96,6 +101,11 @@ impl Verifier {
                     self.trouble(&error.to_string());
                     return;
                 }
+            }
+            let pause = pauses.next(self.view.borrow().l1.number);
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
             }
             self.book = ClaimBook::default();
             engine = match Engine::new(self.info.clone()) {
@@ -207,6 +217,31 @@ impl Verifier {
     }
 }
 
+/// How long to wait before derivation starts again: deriving all of a rollup over and over helps nobody. Longer each
+/// time, until a run comes further than any before it.
+#[derive(Debug)]
+struct Pauses {
+    first: Duration,
+    next: Duration,
+    furthest: u64,
+}
+
+impl Pauses {
+    const fn new(first: Duration) -> Self {
+        Self { first, next: first, furthest: 0 }
+    }
+
+    /// The pause after a run that came to this L1 block.
+    fn next(&mut self, reached: u64) -> Duration {
+        if reached > self.furthest {
+            (self.next, self.furthest) = (self.first, reached);
+        }
+        let pause = self.next.min(MAX_PAUSE);
+        self.next = pause.saturating_mul(2);
+        pause
+    }
+}
+
 type Events = mpsc::Receiver<Result<FollowEvent, L1Error>>;
 
 /// Reads L1 in a task of its own while blocks are derived; the head it saw last stands beside.
@@ -258,8 +293,21 @@ fn view(engine: &Engine, book: &ClaimBook, l1: BlockRef, l1_time: u64, l1_head: 
         close_time,
         frozen,
         queued: engine.queued(),
+        queued_before: engine.queued_before(l1.number),
         results: engine.results().clone(),
         claims: book.claims().into(),
         trouble: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_until_a_run_comes_further() {
+        let mut pauses = Pauses::new(Duration::from_secs(2));
+        let seconds = [10, 10, 9, 10, 10, 10, 11].map(|reached| pauses.next(reached).as_secs());
+        assert_eq!(seconds, [2, 4, 8, 16, 30, 30, 2]);
     }
 }

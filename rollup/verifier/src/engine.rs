@@ -18,10 +18,10 @@ use mayfly_rollup::{
     RollupInfo, chain_spec,
     derive::{BatchOutcome, Derivation, L1Block, L1Ref, L2Ref, Step},
     genesis,
-    settlement::{Tree, decode_message, leaves},
+    settlement::{Tree, decode_message, leaves, message_leaf},
 };
 
-use crate::{Checkpoint, Closing, Results, VerifierError, VerifierEvent};
+use crate::{Checkpoint, Closing, Results, Sent, VerifierError, VerifierEvent};
 
 /// The messenger's storage slot that holds the root of its tree.
 const MESSAGE_ROOT_SLOT: U256 = U256::ZERO;
@@ -57,7 +57,7 @@ impl Engine {
             included_time: engine.info.l1_time,
             ..engine.checkpoint(B256::ZERO)
         };
-        engine.change().checkpoints.push(creation);
+        Arc::make_mut(&mut engine.change().checkpoints).push(creation);
         Ok(engine)
     }
 
@@ -65,7 +65,7 @@ impl Engine {
         &self.results
     }
 
-    /// Views hold on to older results: the first change after a view copies them.
+    /// Views hold on to older results: a change goes into a copy, which shares the lists.
     fn change(&mut self) -> &mut Results {
         Arc::make_mut(&mut self.results)
     }
@@ -91,6 +91,18 @@ impl Engine {
     /// Queue items seen on L1.
     pub(crate) fn queued(&self) -> u64 {
         self.derivation.queue().len()
+    }
+
+    /// Queue items that L1 had before block `number`.
+    pub(crate) fn queued_before(&self, number: u64) -> u64 {
+        let queue = self.derivation.queue();
+        let mut count = queue.len();
+        while let Some(last) = count.checked_sub(1)
+            && queue.get(last).is_some_and(|item| item.l1_number >= number)
+        {
+            count = last;
+        }
+        count
     }
 
     /// Derives everything that follows from an L1 block.
@@ -134,11 +146,12 @@ impl Engine {
         let number = block.number();
         for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
             if let Some(message) = decode_message(L2_MESSENGER, log) {
-                self.change().messages.push((number, message));
+                let leaf = message_leaf(self.info.chain_id, &message);
+                Arc::make_mut(&mut self.change().messages).push(Sent { block: number, leaf });
             } else if log.address == L2_REGISTRY
                 && let Ok(registered) = CollectionRegistered::decode_log(log)
             {
-                self.change().collections.push((number, registered.data));
+                Arc::make_mut(&mut self.change().collections).push((number, registered.data));
             }
         }
     }
@@ -153,7 +166,7 @@ impl Engine {
             queue_only: header.codec == 0 || batch.invalid.is_some(),
             ..self.checkpoint(batch.queue_hash)
         };
-        self.change().checkpoints.push(checkpoint.clone());
+        Arc::make_mut(&mut self.change().checkpoints).push(checkpoint.clone());
         VerifierEvent::Batch { checkpoint, invalid: batch.invalid.clone() }
     }
 

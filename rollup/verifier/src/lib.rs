@@ -49,6 +49,6 @@ pub use handle::VerifierHandle;
 pub use info::{CREATION_LOOKBACK_BLOCKS, contracts, locate, rollup_info};
 pub use leaf_file::settled_leaves;
 pub use payout::{Payout, PayoutReport, check_settled, describe_collections, open_payouts, pay_out, payouts};
-pub use results::{Checkpoint, Closing, Results};
+pub use results::{Checkpoint, Closing, Results, Sent};
 pub use view::{VerifierEvent, View};
 pub use withdraw::{Withdrawal, withdraw, withdrawal};

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
-use mayfly_contracts::{
-    l2::L2Registry::CollectionRegistered,
-    types::{Claim, Message},
-};
+use mayfly_contracts::{l2::L2Registry::CollectionRegistered, types::Claim};
 use mayfly_l1::BlockRef;
 use mayfly_rollup::settlement::{Leaves, Tree};
 
@@ -58,17 +55,26 @@ impl Closing {
     }
 }
 
-/// All results so far.
+/// A message to L1; its content stays in the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The block that sent it.
+    pub block: u64,
+    /// Its leaf in the messenger's tree.
+    pub leaf: B256,
+}
+
+/// All results so far. Views share them: a change copies the list that it is in, and no other.
 #[derive(Debug, Clone, Default)]
 pub struct Results {
     /// By batch; the creation is the first.
-    pub checkpoints: Vec<Checkpoint>,
+    pub checkpoints: Arc<Vec<Checkpoint>>,
     /// Present once the rollup closed.
     pub closing: Option<Arc<Closing>>,
-    /// Messages to L1 with the block that sent them, by index.
-    pub messages: Vec<(u64, Message)>,
+    /// Messages to L1, by index.
+    pub messages: Arc<Vec<Sent>>,
     /// Collections registered to settle, with the block that did it.
-    pub collections: Vec<(u64, CollectionRegistered)>,
+    pub collections: Arc<Vec<(u64, CollectionRegistered)>>,
 }
 
 impl Results {
@@ -104,13 +110,20 @@ impl Results {
 
     /// Forgets what came from blocks above `number` of the rollup.
     pub(crate) fn revert_to(&mut self, number: u64) {
-        self.messages.retain(|(block, _)| *block <= number);
-        self.collections.retain(|(block, _)| *block <= number);
+        let messages = self.messages.partition_point(|sent| sent.block <= number);
+        if messages < self.messages.len() {
+            Arc::make_mut(&mut self.messages).truncate(messages);
+        }
+        let collections = self.collections.partition_point(|(block, _)| *block <= number);
+        if collections < self.collections.len() {
+            Arc::make_mut(&mut self.collections).truncate(collections);
+        }
     }
 
     /// Forgets what came from L1 blocks above `number`.
     pub(crate) fn truncate(&mut self, l1_number: u64, l2_number: u64) {
-        self.checkpoints.retain(|checkpoint| checkpoint.included_number <= l1_number);
+        let checkpoints = self.checkpoints.partition_point(|checkpoint| checkpoint.included_number <= l1_number);
+        Arc::make_mut(&mut self.checkpoints).truncate(checkpoints);
         self.revert_to(l2_number);
         if self.closing.as_ref().is_some_and(|closing| closing.l1.number > l1_number) {
             self.closing = None;
@@ -132,5 +145,23 @@ fn interim(parent: B256, checkpoint: &Checkpoint) -> Claim {
         withdrawalRoot: checkpoint.withdrawal_root,
         receiptRoot: checkpoint.receipt_root,
         settlementRoot: B256::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_copies_its_own_list_only() {
+        let sent = |block| Sent { block, leaf: B256::repeat_byte(1) };
+        let mut results = Results { messages: Arc::new(vec![sent(1), sent(3), sent(5)]), ..Results::default() };
+        let seen = results.clone();
+        results.revert_to(5);
+        assert!(Arc::ptr_eq(&seen.messages, &results.messages), "nothing changed");
+        results.revert_to(3);
+        assert_eq!((seen.messages.len(), results.messages.len()), (3, 2));
+        assert!(Arc::ptr_eq(&seen.checkpoints, &results.checkpoints));
+        assert!(Arc::ptr_eq(&seen.collections, &results.collections));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use mayfly_l1::BlockRef;
 
-use crate::{Checkpoint, Closing, ProposedClaim, Results, Verdict};
+use crate::{Checkpoint, ClaimStatus, Closing, ProposedClaim, Results, Verdict};
 
 /// The verifier's state after an L1 block. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct View {
     pub frozen: bool,
     /// Queue items on L1.
     pub queued: u64,
+    /// Those that were there before the last L1 block.
+    pub queued_before: u64,
     /// State after every batch and after the end.
     pub results: Arc<Results>,
     /// Claims on L1 and what we think of them.
@@ -58,10 +60,25 @@ impl View {
         self.claims.iter().filter(|claim| claim.verdict == Verdict::Right).count()
     }
 
-    /// Claims that do not.
+    /// Claims that do not, and are not rejected.
     pub fn disagreed(&self) -> usize {
         let wrong = |claim: &&ProposedClaim| matches!(claim.verdict, Verdict::Wrong(_) | Verdict::WrongParent);
-        self.claims.iter().filter(wrong).count()
+        let stands = |claim: &&ProposedClaim| claim.status != ClaimStatus::Rejected;
+        self.claims.iter().filter(wrong).filter(stands).count()
+    }
+
+    /// Whether no dispute below a claim keeps it open: all of its ancestors that are not final are undisputed.
+    pub(crate) fn has_clear_ancestors(&self, claim: &ProposedClaim) -> bool {
+        let mut parent = self.claim(claim.claim.parent);
+        while let Some(ancestor) = parent {
+            match ancestor.status {
+                ClaimStatus::Final => return true,
+                ClaimStatus::Pending if !ancestor.disputed => parent = self.claim(ancestor.claim.parent),
+                _ => return false,
+            }
+        }
+        // The genesis, which is final.
+        true
     }
 
     /// A claim by its hash.

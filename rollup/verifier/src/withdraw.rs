@@ -1,11 +1,15 @@
 //! Withdrawals while the rollup lives: messages under a final claim.
 
 use alloy_primitives::{B256, U256};
-use mayfly_contracts::{types::Message, vault::Vault};
+use mayfly_contracts::{predeploys::L2_MESSENGER, types::Message, vault::Vault};
+use mayfly_evm::ChainReader;
 use mayfly_l1::{Sender, SubmitOptions};
-use mayfly_rollup::{RollupInfo, settlement::message_proof};
+use mayfly_rollup::{
+    RollupInfo,
+    settlement::{MESSAGE_TREE_DEPTH, append_proof, decode_message, message_leaf},
+};
 
-use crate::{ClaimStatus, ProposedClaim, VerifierError, View};
+use crate::{ClaimStatus, ProposedClaim, Sent, VerifierError, View};
 
 /// A message with its proof under a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +22,40 @@ pub struct Withdrawal {
     pub proof: Vec<B256>,
 }
 
-/// A message's proof under the first final claim that holds it; none while there is no such claim.
-pub fn withdrawal(info: &RollupInfo, view: &View, index: u64) -> Result<Option<Withdrawal>, VerifierError> {
+/// A message's proof under the first final claim that holds it; none while there is no such claim. `reader` is of the
+/// verifier that the view is of.
+///
+/// # Errors
+/// If there is no such message, or the view is older than the chain.
+pub fn withdrawal(
+    info: &RollupInfo,
+    view: &View,
+    reader: &ChainReader,
+    index: u64,
+) -> Result<Option<Withdrawal>, VerifierError> {
     let place = usize::try_from(index).unwrap_or(usize::MAX);
-    let (block, message) = view.results.messages.get(place).ok_or(VerifierError::NoMessage(index))?;
+    let sent = view.results.messages.get(place).ok_or(VerifierError::NoMessage(index))?;
     let holds = |claim: &&ProposedClaim| {
-        claim.status == ClaimStatus::Final && claim.is_sound() && claim.claim.blockNumber >= *block
+        claim.status == ClaimStatus::Final && claim.is_sound() && claim.claim.blockNumber >= sent.block
     };
     let Some(claim) = view.claims.iter().find(holds) else { return Ok(None) };
-    let under = view.results.messages.iter().take_while(|(block, _)| *block <= claim.claim.blockNumber);
-    let messages: Vec<Message> = under.map(|(_, message)| message.clone()).collect();
-    let proof = message_proof(info.chain_id, &messages, index)?;
-    Ok(Some(Withdrawal { claim_hash: claim.hash, message: message.clone(), proof }))
+    let message = read_message(info, reader, sent, index)?.ok_or(VerifierError::NoMessage(index))?;
+    let under = view.results.messages.iter().take_while(|sent| sent.block <= claim.claim.blockNumber);
+    let leaves: Vec<B256> = under.map(|sent| sent.leaf).collect();
+    let proof = append_proof(&leaves, place, MESSAGE_TREE_DEPTH)?;
+    Ok(Some(Withdrawal { claim_hash: claim.hash, message, proof }))
+}
+
+fn read_message(
+    info: &RollupInfo,
+    reader: &ChainReader,
+    sent: &Sent,
+    index: u64,
+) -> Result<Option<Message>, VerifierError> {
+    let Some(block) = reader.block_by_number(sent.block)? else { return Ok(None) };
+    let logs = block.receipts.iter().flat_map(|receipt| &receipt.logs);
+    let mut messages = logs.filter_map(|log| decode_message(L2_MESSENGER, log));
+    Ok(messages.find(|message| message.index == index && message_leaf(info.chain_id, message) == sent.leaf))
 }
 
 /// Carries a message out on L1; anyone may. Returns the transaction.

@@ -72,14 +72,14 @@ pub(super) async fn run(session: &Session, args: WithdrawArgs, json: bool) -> ey
 
 /// The proof under the first final claim that holds the message.
 async fn find(verifier: &VerifierHandle, info: &RollupInfo, index: u64, wait: bool) -> eyre::Result<Withdrawal> {
-    let ready = |view: &mayfly_verifier::View| matches!(withdrawal(info, view, index), Ok(Some(_)));
+    let ready = |view: &mayfly_verifier::View| matches!(withdrawal(info, view, &verifier.reader(), index), Ok(Some(_)));
     let limit = if wait { CLAIM_TIMEOUT } else { Duration::ZERO };
     let view = verifier.wait_for(mayfly_verifier::View::is_synced).await?;
     if wait && !ready(&view) {
         progress("waiting for a final claim that holds it");
     }
     let view = verifier.wait_at_most(limit, ready).await.unwrap_or_else(|view| view);
-    withdrawal(info, &view, index)?
+    withdrawal(info, &view, &verifier.reader(), index)?
         .ok_or_else(|| eyre!("no final claim holds message {index} yet; --wait waits for one"))
 }
 

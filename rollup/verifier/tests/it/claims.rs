@@ -21,12 +21,12 @@ async fn an_attested_claim_is_final_after_the_delay_and_pays_a_withdrawal() {
     let view = wait(&worker, |view| view.claims.iter().any(|claim| claim.attested.len() == 1)).await;
     assert_eq!(view.claims[0].verdict, Verdict::Right);
     assert_eq!(view.claims[0].status, ClaimStatus::Pending, "the delay has not passed");
-    assert_eq!(withdrawal(&world.info, &view, 0).unwrap(), None);
+    assert_eq!(withdrawal(&world.info, &view, &worker.reader(), 0).unwrap(), None);
     let view = world.mine_until(&worker, |view| view.claims[0].status == ClaimStatus::Final).await;
     assert!(view.l1_time < view.claims[0].l1_time + 1_000, "long before the challenge window passed");
 
-    let payable = withdrawal(&world.info, &view, 0).unwrap().unwrap();
-    assert!(matches!(withdrawal(&world.info, &view, 1), Err(VerifierError::NoMessage(1))));
+    let payable = withdrawal(&world.info, &view, &worker.reader(), 0).unwrap().unwrap();
+    assert!(matches!(withdrawal(&world.info, &view, &worker.reader(), 1), Err(VerifierError::NoMessage(1))));
     let sender = world.sender(USER).await;
     withdraw(&sender, &world.info, payable.clone(), &quick()).await.unwrap();
     assert_eq!(world.balance(to).await, U256::from(3 * ETHER));
