@@ -20,8 +20,24 @@ impl Context {
                 ClaimStatus::Rejected => {}
             }
         }
+        actions.extend(self.fallen(view));
         actions.extend(self.credits().await?);
         Ok(actions)
+    }
+
+    /// Tells L1 of claims that fell with their parents, parents first: until then their bonds, which belong to those who
+    /// backed the winner, stay where they are. Those who lost their own contest need no telling.
+    fn fallen(&self, view: &View) -> Vec<Action> {
+        let won =
+            |contest| view.claims.iter().any(|claim| claim.contest == contest && claim.status == ClaimStatus::Final);
+        let fell =
+            |claim: &&ProposedClaim| claim.status == ClaimStatus::Rejected && !claim.reaped && !won(claim.contest);
+        let reap = |claim: &ProposedClaim| {
+            let what = format!("reap claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
+            let call = Settlement::reapCall { claimHash_: claim.hash };
+            Action::call("finalizer", what, self.contracts.settlement, &call, U256::ZERO)
+        };
+        view.claims.iter().filter(fell).map(reap).collect()
     }
 
     /// Fetches what Inbox and Settlement owe our account: bonds given back, rewards, fees.

@@ -3,6 +3,7 @@
 //! transaction at a time, and wait until its effect is in the view before they look again.
 
 mod attest;
+mod carry;
 mod finalize;
 mod force;
 mod freeze;
@@ -87,9 +88,16 @@ struct Context {
     contracts: RollupContracts,
     l1: L1Client,
     roles: Roles,
+    carriage: carry::Carriage,
+    events: broadcast::Sender<VerifierEvent>,
 }
 
 impl Context {
+    fn tell(&self, event: VerifierEvent) {
+        // Fails only while nobody listens.
+        let _ = self.events.send(event);
+    }
+
     /// A view of a contract, as L1 stands now.
     async fn ask<C: SolCall>(&self, to: alloy_primitives::Address, call: &C) -> Result<C::Return, VerifierError> {
         Ok(self.l1.call(to, call, BlockTag::Latest).await?)
@@ -105,7 +113,6 @@ impl Context {
 pub(crate) struct Duties {
     context: Context,
     views: watch::Receiver<View>,
-    events: broadcast::Sender<VerifierEvent>,
     /// The L1 block of our last transaction: older views do not show its effect.
     acted_in: u64,
 }
@@ -126,7 +133,8 @@ impl Duties {
             return Err(VerifierError::WrongKey { address: stranger.address(), role: "attester" });
         }
         let contracts = contracts(&info);
-        Ok(Self { context: Context { info, contracts, l1, roles }, views, events, acted_in: 0 })
+        let context = Context { info, contracts, l1, roles, carriage: carry::Carriage::default(), events };
+        Ok(Self { context, views, acted_in: 0 })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
@@ -173,21 +181,16 @@ impl Duties {
             Ok(receipt) => {
                 tracing::info!(role, what, tx = %receipt.transaction_hash, "acted on l1");
                 self.acted_in = self.acted_in.max(receipt.block_number.unwrap_or_default());
-                self.tell(VerifierEvent::Acted { role, what, tx_hash: receipt.transaction_hash });
+                self.context.tell(VerifierEvent::Acted { role, what, tx_hash: receipt.transaction_hash });
                 true
             }
             // Others may have been faster: then the next view shows that nothing is due any more.
             Err(error) => {
                 tracing::info!(role, what, %error, "could not act on l1");
-                self.tell(VerifierEvent::Failed { role, what, reason: error.to_string() });
+                self.context.tell(VerifierEvent::Failed { role, what, reason: error.to_string() });
                 false
             }
         }
-    }
-
-    fn tell(&self, event: VerifierEvent) {
-        // Fails only while nobody listens.
-        let _ = self.events.send(event);
     }
 }
 
@@ -197,7 +200,7 @@ impl Context {
         let roles = &self.roles;
         let mut actions = Vec::new();
         if let Some(budget) = roles.rival {
-            actions.extend(self.rivals(view));
+            actions.extend(self.rivals(view, budget).await?);
             actions.extend(self.defences(view, budget).await?);
         }
         actions.extend(self.attestations(view)?);
@@ -211,10 +214,13 @@ impl Context {
             actions.extend(self.forced_batch(view).await?);
         }
         if roles.propose {
-            actions.extend(self.proposal(view));
+            actions.extend(self.proposal(view).await?);
         }
         if roles.finalize {
             actions.extend(self.finalizations(view).await?);
+        }
+        if roles.finalize || roles.propose {
+            actions.extend(self.missing_leaves(view).await?);
         }
         Ok(actions)
     }

@@ -1,11 +1,11 @@
 //! Wrong claims lose: with an honest resolver, a dead one, corrupt attesters and a griefer.
 
-use alloy_primitives::{B256, Bytes, U256};
-use mayfly_contracts::{plan, settlement::Settlement, types::Claim};
+use alloy_primitives::{B256, U256};
+use mayfly_contracts::{plan, settlement::Settlement};
 use mayfly_l1::Anvil;
-use mayfly_verifier::{ClaimStatus, Roles, Verdict, attestation};
+use mayfly_verifier::{ClaimStatus, Roles, Verdict, VerifierEvent, View, settled_leaves};
 
-use super::world::{ATTACKER, ATTESTER, ETHER, GRIEFER, HONEST, RESOLVER, USER, World, quick, transaction, wait};
+use super::world::{ATTACKER, ETHER, GRIEFER, HONEST, RESOLVER, USER, World, quick, transaction, wait};
 
 const FINAL: u8 = 2;
 const REJECTED: u8 = 3;
@@ -36,10 +36,8 @@ async fn corrupt_attesters_cannot_pass_a_rival_and_the_resolver_decides() {
     (roles.rival, roles.finalize) = (Some(U256::from(ETHER)), true);
     let rival = world.verifier(roles);
     let wrong = wronged(&world).await;
-    let signature: Bytes = attestation(&world.info, &Anvil::key(ATTESTER), wrong).unwrap();
-    let attest = Settlement::attestCall { claimHash_: wrong, signatures: vec![signature] };
     let right = rivalled(&rival, wrong).await;
-    world.sender(ATTACKER).await.transact(world.info.settlement, &attest, U256::ZERO, &quick()).await.unwrap();
+    world.attest(wrong).await;
     world.anvil.mine(10, 1).await.unwrap();
     assert!(world.finalize(wrong).await.is_err(), "attested and old enough, but rivalled");
 
@@ -137,27 +135,147 @@ async fn lead(world: &World, contest: B256, claim: B256) {
 }
 
 #[tokio::test]
-async fn nobody_defends_beyond_the_budget_and_nobody_builds_on_a_wrong_claim() {
+async fn nobody_defends_beyond_the_budget() {
     let world = World::with(|config| config.resolver = alloy_primitives::Address::repeat_byte(0xde)).await;
     let mut roles = world.roles().await;
-    (roles.rival, roles.propose) = (Some(U256::from(2 * ETHER)), true);
+    roles.rival = Some(U256::from(2 * ETHER));
     let rival = world.verifier(roles);
     let wrong = wronged(&world).await;
-    rivalled(&rival, wrong).await;
-    let view = world.synced().await;
-    let child = Claim { parent: wrong, stateRoot: view.state_root, ..world.wrong(&view, false) };
+    let right = rivalled(&rival, wrong).await;
+    let contest = world.call(world.info.settlement, &Settlement::contestOfCall { claimHash_: right }).await;
+    world.anvil.advance(501).await.unwrap();
+    lead(&world, contest, right).await;
+    let staked = Settlement::stakeOfCall { claimHash: right, backer: Anvil::key(HONEST).address() };
+    assert_eq!(world.call(world.info.settlement, &staked).await, U256::from(2 * ETHER), "all of the budget");
+    // To lead again would take 6 ether more.
+    let mut events = rival.events();
+    let call = Settlement::escalateCall { claimHash_: wrong };
+    let griefer = world.sender(GRIEFER).await;
+    griefer.transact(world.info.settlement, &call, U256::from(3 * ETHER), &quick()).await.unwrap();
+    lead(&world, contest, wrong).await;
+    loop {
+        let event = events.recv().await.unwrap();
+        if matches!(&event, VerifierEvent::Failed { reason, .. } if reason.contains(&(6 * ETHER).to_string())) {
+            break;
+        }
+    }
+    world.anvil.advance(201).await.unwrap();
+    world.synced_with(&rival).await;
+    assert_eq!(world.call(world.info.settlement, &staked).await, U256::from(2 * ETHER));
+    world.finalize(wrong).await.unwrap();
+    rival.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_rivals_without_a_budget_for_the_bond_and_nobody_builds_on_a_wrong_claim() {
+    let world = World::with(|config| config.windows.claimInterval = 5_000).await;
+    let mut roles = world.roles().await;
+    (roles.rival, roles.propose) = (Some(U256::from(ETHER - 1)), true);
+    let rival = world.verifier(roles);
+    let wrong = wronged(&world).await;
     world.post(vec![], false).await;
     let view = world.synced().await;
-    let child = Claim { batchSeq: 2, ..Claim { ..view.results.claim(wrong, 2, false).unwrap_or(child) } };
-    let child = world.propose(ATTACKER, child).await;
-    world.anvil.advance(501).await.unwrap();
-    let view = world.synced_with(&rival).await;
+    let child = world.propose(ATTACKER, view.results.claim(wrong, 2, false).unwrap()).await;
+    world.anvil.advance(5_001).await.unwrap();
+    let view = wait(&rival, |view| view.claims.len() == 3).await;
     assert_eq!(view.claim(child).unwrap().verdict, Verdict::WrongParent);
-    let me = Anvil::key(HONEST).address();
-    for claim in view.claims.iter().filter(|claim| claim.proposer == me) {
-        let staked = Settlement::stakeOfCall { claimHash: claim.hash, backer: me };
-        assert!(world.call(world.info.settlement, &staked).await <= U256::from(2 * ETHER));
-        assert_ne!(claim.claim.parent, wrong);
+    let ours = &view.claims[2];
+    assert_eq!((ours.proposer, ours.claim.parent), (Anvil::key(HONEST).address(), world.info.genesis_claim()));
+    assert!(!view.claim(wrong).unwrap().disputed && view.disagreed() == 2);
+    rival.stop().await;
+}
+
+#[tokio::test]
+async fn what_falls_with_its_parent_is_reaped_and_no_longer_stands() {
+    let world = World::new().await;
+    let mut roles = world.roles().await;
+    (roles.rival, roles.finalize) = (Some(U256::from(ETHER)), true);
+    let rival = world.verifier(roles);
+    let wrong = wronged(&world).await;
+    world.post(vec![], false).await;
+    let view = world.synced().await;
+    let child = world.propose(ATTACKER, view.results.claim(wrong, 2, false).unwrap()).await;
+    world.post(vec![], false).await;
+    let view = world.synced().await;
+    let grandchild = world.propose(ATTACKER, view.results.claim(child, 3, false).unwrap()).await;
+    let right = rivalled(&rival, wrong).await;
+    assert_eq!(world.synced_with(&rival).await.disagreed(), 3);
+    let resolve = Settlement::resolveCall { winner: right };
+    world.sender(RESOLVER).await.transact(world.info.settlement, &resolve, U256::ZERO, &quick()).await.unwrap();
+    let reaped = |view: &View| [child, grandchild].iter().all(|hash| view.claim(*hash).unwrap().reaped);
+    let view = world.mine_until(&rival, reaped).await;
+    assert_eq!((view.agreed(), view.disagreed()), (1, 0), "what is rejected does not stand");
+    assert!(!view.claim(wrong).unwrap().reaped, "its bond went to the winner without");
+    // Its own bond and three of the attacker's.
+    let withdrawn = Settlement::withdrawnOfCall { claimHash: right, backer: Anvil::key(HONEST).address() };
+    for _ in 0..1_000 {
+        if world.call(world.info.settlement, &withdrawn).await == U256::from(4 * ETHER) {
+            return rival.stop().await;
+        }
+        world.anvil.mine(1, 1).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    panic!("{} wei came back", world.call(world.info.settlement, &withdrawn).await);
+}
+
+/// The wrong claim is about the end, and its settlement root is off by one unit of one leaf.
+async fn off_by_one_unit(world: &World) -> B256 {
+    let call = transaction(&world.info, USER, 0, alloy_primitives::Address::repeat_byte(9), 1, vec![]);
+    world.post(vec![call], false).await;
+    let view = world.close().await;
+    assert!(view.closing().unwrap().leaves.leaves.len() > 1);
+    let wrong = world.propose(ATTACKER, world.off_by_one(&view)).await;
+    let view = world.synced().await;
+    let Verdict::Wrong(expected) = &view.claim(wrong).unwrap().verdict else { panic!("a unit more is right") };
+    assert_eq!(
+        world.info.claim_hash(expected),
+        world.info.claim_hash(&view.results.claim(world.info.genesis_claim(), 1, true).unwrap())
+    );
+    wrong
+}
+
+#[tokio::test]
+async fn one_unit_too_much_in_one_leaf_loses_on_the_fast_path() {
+    let world = World::new().await;
+    let wrong = off_by_one_unit(&world).await;
+    world.attest(wrong).await;
+    let mut roles = world.roles().await;
+    (roles.rival, roles.finalize) = (Some(U256::from(ETHER)), true);
+    let rival = world.verifier(roles);
+    let right = rivalled(&rival, wrong).await;
+    world.anvil.mine(10, 1).await.unwrap();
+    assert!(world.finalize(wrong).await.is_err(), "attested and old enough, but rivalled");
+    let resolve = Settlement::resolveCall { winner: right };
+    world.sender(RESOLVER).await.transact(world.info.settlement, &resolve, U256::ZERO, &quick()).await.unwrap();
+    let view = world.mine_until(&rival, |view| view.claim(right).unwrap().status == ClaimStatus::Final).await;
+    assert!(view.claim(right).unwrap().carries_leaves, "a rival brings the leaf file");
+    assert_eq!((world.status(right).await, world.status(wrong).await), (FINAL, REJECTED));
+    settled_leaves(&world.anvil.client(), &world.info).await.unwrap();
+    rival.stop().await;
+}
+
+#[tokio::test]
+async fn one_unit_too_much_in_one_leaf_loses_on_the_slow_path() {
+    let world = World::with(|config| {
+        config.resolver = alloy_primitives::Address::repeat_byte(0xde);
+        config.quorum = 0;
+        config.attesters.clear();
+        config.attestationFee = U256::ZERO;
+    })
+    .await;
+    let wrong = off_by_one_unit(&world).await;
+    let mut roles = world.roles().await;
+    (roles.rival, roles.finalize) = (Some(U256::from(10 * ETHER)), true);
+    let rival = world.verifier(roles);
+    let right = rivalled(&rival, wrong).await;
+    let contest = world.call(world.info.settlement, &Settlement::contestOfCall { claimHash_: right }).await;
+    // The challenge window is longer than the resolver's time, and neither passes the claim.
+    world.anvil.advance(501).await.unwrap();
+    lead(&world, contest, right).await;
+    assert!(world.finalize(wrong).await.is_err());
+    world.anvil.advance(1_001).await.unwrap();
+    world.mine_until(&rival, |view| view.claim(right).unwrap().status == ClaimStatus::Final).await;
+    assert_eq!((world.status(right).await, world.status(wrong).await), (FINAL, REJECTED));
+    assert!(world.finalize(wrong).await.is_err());
     rival.stop().await;
 }

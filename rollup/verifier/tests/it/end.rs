@@ -4,9 +4,10 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
 use mayfly_contracts::{inbox::Inbox, l2::L2Bridge, predeploys::L2_BRIDGE, settlement::Settlement};
 use mayfly_l1::Anvil;
+use mayfly_rollup::settlement::LeafFile;
 use mayfly_verifier::{ClaimStatus, Verdict, VerifierError, check_settled, pay_out, settled_leaves};
 
-use super::world::{ATTACKER, ATTESTER, ETHER, HONEST, ORGANISER, USER, World, quick, transaction, wait};
+use super::world::{ATTACKER, ATTESTER, ETHER, GRIEFER, HONEST, ORGANISER, USER, World, quick, transaction, wait};
 
 #[tokio::test]
 async fn without_a_sequencer_anybody_freezes_closes_and_claims() {
@@ -108,15 +109,11 @@ async fn a_wrong_closing_claim_is_outrivalled_and_contract_held_assets_are_repor
     let call = L2Bridge::withdrawETHCall { to: Address::repeat_byte(9) }.abi_encode();
     world.post(vec![transaction(&world.info, USER, 0, burner, 5, call)], true).await;
     let organiser = world.sender(ORGANISER).await;
-    organiser.transact(world.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
-    world.anvil.advance(601).await.unwrap();
-    world.anvil.mine(1, 1).await.unwrap();
-    let view = wait(&world.verifier, |view| view.closing().is_some()).await;
+    let view = world.close().await;
     let closing = view.closing().unwrap();
     let total: U256 = closing.leaves.leaves.iter().map(|leaf| leaf.amount).sum();
     assert_eq!(total + U256::from(5), U256::from(100 * ETHER), "the withdrawn part is no leaf");
-    let wrong = world.wrong(&view, true);
-    let wrong = mayfly_contracts::types::Claim { settlementRoot: alloy_primitives::B256::repeat_byte(1), ..wrong };
+    let wrong = world.off_by_one(&view);
     let wrong = world.propose(ATTACKER, wrong).await;
     let mut roles = world.roles().await;
     (roles.rival, roles.finalize) = (Some(U256::from(10 * ETHER)), true);
@@ -135,4 +132,73 @@ async fn a_wrong_closing_claim_is_outrivalled_and_contract_held_assets_are_repor
     let report = pay_out(&organiser, world.info.vault, forged, &quick()).await.unwrap();
     assert_eq!((report.paid.len(), report.skipped.len()), (0, 1));
     rival.stop().await;
+}
+
+#[tokio::test]
+async fn a_closing_claim_upon_a_disputed_one_keeps_no_proposer_silent() {
+    let world = World::new().await;
+    world.post(vec![transaction(&world.info, USER, 0, Address::repeat_byte(9), 1, vec![])], false).await;
+    let view = world.synced().await;
+    let right = view.results.claim(world.info.genesis_claim(), 1, false).unwrap();
+    let parent = world.propose(ATTACKER, right).await;
+    let view = world.close().await;
+    // Right itself, and upon a right claim; then the attacker disputes that one.
+    let trap = world.propose(ATTACKER, view.results.claim(parent, 1, true).unwrap()).await;
+    let mut roles = world.roles().await;
+    roles.propose = true;
+    let proposer = world.verifier(roles);
+    let view = world.synced_with(&proposer).await;
+    assert_eq!((view.claims.len(), view.claim(trap).unwrap().verdict.clone()), (2, Verdict::Right));
+    let wrong = view.results.claim(world.info.genesis_claim(), 1, false).unwrap();
+    let wrong = mayfly_contracts::types::Claim { stateRoot: alloy_primitives::B256::ZERO, ..wrong };
+    world.propose(GRIEFER, wrong).await;
+    let view = wait(&proposer, |view| view.claims.len() == 4).await;
+    let ours = &view.claims[3];
+    assert!(ours.is_closing() && ours.carries_leaves && !ours.disputed);
+    assert_eq!((ours.claim.parent, ours.proposer), (world.info.genesis_claim(), Anvil::key(HONEST).address()));
+    // One is enough.
+    world.anvil.mine(2, 1).await.unwrap();
+    assert_eq!(world.synced_with(&proposer).await.claims.len(), 4);
+    proposer.stop().await;
+}
+
+#[tokio::test]
+async fn who_finalizes_brings_the_leaf_file_that_a_copied_claim_lacks() {
+    let world = World::new().await;
+    world.post(vec![transaction(&world.info, USER, 0, Address::repeat_byte(9), 1, vec![])], false).await;
+    let view = world.close().await;
+    let closing = view.closing().unwrap();
+    let right = view.results.claim(world.info.genesis_claim(), 1, true).unwrap();
+    let mut other = closing.leaves.leaves.clone();
+    other[0].amount += U256::ONE;
+    let junk = LeafFile::compress_leaves(&other).unwrap();
+    let copied = world.propose_with(ATTACKER, right, junk.clone().into()).await;
+    world.attest(copied).await;
+    world.anvil.mine(10, 1).await.unwrap();
+    world.finalize(copied).await.unwrap();
+    let client = world.anvil.client();
+    let nothing = settled_leaves(&client, &world.info).await;
+    assert!(matches!(nothing, Err(VerifierError::NoLeafFile(_))), "{nothing:?}");
+    let mut roles = world.roles().await;
+    roles.finalize = true;
+    let finalizer = world.verifier(roles);
+    let mut found = None;
+    for _ in 0..1_000 {
+        found = settled_leaves(&client, &world.info).await.ok();
+        if found.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (file, tree) = found.unwrap();
+    assert_eq!((file.leaves, tree.root()), (closing.leaves.leaves.clone(), closing.tree.root()));
+    // Junk that comes later hides nothing.
+    let bury = Settlement::carryLeavesCall { claimHash: copied, leaves: junk.into() };
+    world.sender(ATTACKER).await.transact(world.info.settlement, &bury, U256::ZERO, &quick()).await.unwrap();
+    settled_leaves(&client, &world.info).await.unwrap();
+    let nonce = world.sender(HONEST).await.mined_nonce().await.unwrap();
+    world.anvil.mine(2, 1).await.unwrap();
+    world.synced_with(&finalizer).await;
+    assert_eq!(world.sender(HONEST).await.mined_nonce().await.unwrap(), nonce, "it is not brought twice");
+    finalizer.stop().await;
 }

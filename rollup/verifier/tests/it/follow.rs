@@ -1,6 +1,7 @@
 //! Deriving the chain: batches, deposits, forced batches, reorganisations.
 
 use alloy_primitives::{Address, U256};
+use mayfly_contracts::inbox::Inbox;
 use mayfly_l1::{L1Client, L1Options};
 use mayfly_verifier::{Roles, VerifierEvent, locate};
 
@@ -62,6 +63,9 @@ async fn an_overdue_deposit_is_forced_in_by_anybody() {
     assert!(view.results.last().unwrap().queue_only);
     assert_eq!(forcer.reader().account(&to).unwrap().balance, U256::from(5));
     assert_eq!(world.position().await, (1, 1));
+    // An endpoint that estimates in its head's place has no hash of the head.
+    let batch = world.call(world.info.rollup, &Inbox::batchCall { seq: 1 }).await;
+    assert!(batch.originNumber + 2 <= batch.includedNumber, "{} in {}", batch.originNumber, batch.includedNumber);
     forcer.stop().await;
 }
 

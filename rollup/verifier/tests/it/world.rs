@@ -16,8 +16,9 @@ use mayfly_l1::{
 use mayfly_rollup::{
     RollupInfo, Windows,
     batch::{BatchBlock, encode, pack_blobs},
+    settlement::Tree,
 };
-use mayfly_verifier::{Roles, Verifier, VerifierConfig, VerifierHandle, View, rollup_info};
+use mayfly_verifier::{Roles, Verifier, VerifierConfig, VerifierHandle, View, attestation, rollup_info};
 
 pub(crate) const ORGANISER: usize = 1;
 pub(crate) const ATTESTER: usize = 3;
@@ -189,9 +190,38 @@ impl World {
         Claim { stateRoot: B256::repeat_byte(0xbd), ..right }
     }
 
+    /// The closing claim with the settlement root of leaves of which one has one unit more.
+    pub(crate) fn off_by_one(&self, view: &View) -> Claim {
+        let right = view.results.claim(self.info.genesis_claim(), view.batches(), true).unwrap();
+        let mut leaves = view.closing().unwrap().leaves.leaves.clone();
+        leaves.last_mut().unwrap().amount += U256::ONE;
+        let tree = Tree::new(self.info.rollup, &leaves).unwrap();
+        assert_ne!(tree.root(), right.settlementRoot);
+        Claim { settlementRoot: tree.root(), ..right }
+    }
+
+    /// The organiser ends the rollup, L1 passes the close, everybody has seen it.
+    pub(crate) async fn close(&self) -> View {
+        let organiser = self.sender(ORGANISER).await;
+        organiser.transact(self.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
+        self.anvil.advance(601).await.unwrap();
+        self.anvil.mine(1, 1).await.unwrap();
+        wait(&self.verifier, |view| view.closing().is_some()).await
+    }
+
+    pub(crate) async fn attest(&self, claim_hash: B256) {
+        let signature = attestation(&self.info, &Anvil::key(ATTESTER), claim_hash).unwrap();
+        let call = Settlement::attestCall { claimHash_: claim_hash, signatures: vec![signature] };
+        self.sender(ATTACKER).await.transact(self.info.settlement, &call, U256::ZERO, &quick()).await.unwrap();
+    }
+
     pub(crate) async fn propose(&self, who: usize, claim: Claim) -> B256 {
+        self.propose_with(who, claim, Bytes::new()).await
+    }
+
+    pub(crate) async fn propose_with(&self, who: usize, claim: Claim, leaves: Bytes) -> B256 {
         let hash = self.info.claim_hash(&claim);
-        let call = Settlement::proposeClaimCall { claim_: claim, leaves: Bytes::new() };
+        let call = Settlement::proposeClaimCall { claim_: claim, leaves };
         let bond = self.info.config.claimBond;
         self.sender(who).await.transact(self.info.settlement, &call, bond, &quick()).await.unwrap();
         hash
