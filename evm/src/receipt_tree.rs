@@ -38,7 +38,7 @@ pub fn receipt_leaf(global_index: u64, block: u64, index: u64, receipt: &Receipt
         number(receipt.gas_used),
         receipt.logs_hash.0,
     ];
-    keccak256(words.concat())
+    keccak256(words.as_flattened())
 }
 
 /// The frontier of the tree.
@@ -172,7 +172,7 @@ mod tests {
                 tree.push(leaf);
                 leaves.push(leaf);
             }
-            assert_eq!(tree.root(), if leaves.is_empty() { tree.root() } else { naive_root(&leaves) });
+            assert_eq!(tree.root(), naive_root(&leaves));
             steps.push((before.clone(), before.change_to(&tree), tree.clone()));
         }
         assert_eq!(ReceiptTree::from_bytes(&tree.to_bytes()), Some(tree.clone()));
@@ -184,6 +184,12 @@ mod tests {
             assert_eq!(tree, before);
         }
         assert_eq!(ReceiptTree::from_bytes(&[0; 9]), None);
+    }
+
+    #[test]
+    fn the_empty_root_is_that_of_empty_leaves() {
+        let root = (0..RECEIPT_TREE_DEPTH).fold(B256::ZERO, |child, _| node(&child, &child));
+        assert_eq!(ReceiptTree::default().root(), root);
     }
 
     #[test]

@@ -4,14 +4,13 @@
 const INDEX_MASK: u32 = (1 << 31) - 1;
 const BRANCH_BIT: u32 = 1 << 31;
 
-/// Which node: a leaf, a branch, or none.
+/// Which node: a leaf, a branch, or none at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NodeId(u32);
 
-/// A [`NodeId`] taken apart.
+/// Where a node is that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    None,
     Leaf(u32),
     Branch(u32),
 }
@@ -31,13 +30,13 @@ impl NodeId {
         self.0 == u32::MAX
     }
 
-    pub(super) const fn slot(self) -> Slot {
+    pub(super) const fn slot(self) -> Option<Slot> {
         if self.is_none() {
-            Slot::None
+            None
         } else if self.0 & BRANCH_BIT == 0 {
-            Slot::Leaf(self.0)
+            Some(Slot::Leaf(self.0))
         } else {
-            Slot::Branch(self.0 & INDEX_MASK)
+            Some(Slot::Branch(self.0 & INDEX_MASK))
         }
     }
 }

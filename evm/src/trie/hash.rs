@@ -41,18 +41,18 @@ impl<V: TrieValue> Trie<V> {
         let mut at = 0;
         loop {
             match node.slot() {
-                Slot::None => return proof,
-                Slot::Leaf(index) => {
+                None => return proof,
+                Some(Slot::Leaf(index)) => {
                     let leaf = &self.leaves[index];
                     push(&mut proof, self.leaf_rlp(&leaf.key, &leaf.value, at));
                     return proof;
                 }
-                Slot::Branch(index) => {
+                Some(Slot::Branch(index)) => {
                     let branch = &self.branches[index];
                     let depth = usize::from(branch.depth);
                     let rlp = self.branch_rlp(index);
                     if depth > at {
-                        let path = Nibbles::unpack(self.any_key(node)).slice(at..depth);
+                        let path = Nibbles::unpack(self.any_key(index)).slice(at..depth);
                         let mut out = Vec::new();
                         ExtensionNodeRef::new(&path, &RlpNode::from_rlp(&rlp)).encode(&mut out);
                         push(&mut proof, out);
@@ -71,8 +71,8 @@ impl<V: TrieValue> Trie<V> {
     /// A node's reference as its parent, which ends at nibble `at`, holds it.
     fn reference(&mut self, node: NodeId, at: usize, walk: &mut Walk) -> RlpNode {
         match node.slot() {
-            Slot::None => RlpNode::default(),
-            Slot::Leaf(index) => {
+            None => RlpNode::default(),
+            Some(Slot::Leaf(index)) => {
                 let leaf = &mut self.leaves[index];
                 if leaf.node.is_empty() {
                     walk.value.clear();
@@ -83,7 +83,7 @@ impl<V: TrieValue> Trie<V> {
                 }
                 leaf.node.clone()
             }
-            Slot::Branch(index) => {
+            Some(Slot::Branch(index)) => {
                 if self.branches[index].node.is_empty() {
                     let node = self.branch_reference(index, at, walk);
                     self.branches[index].node = node;
@@ -109,7 +109,7 @@ impl<V: TrieValue> Trie<V> {
         if depth == at {
             return node;
         }
-        let path = Nibbles::unpack(self.any_key(NodeId::branch(index))).slice(at..depth);
+        let path = Nibbles::unpack(self.any_key(index)).slice(at..depth);
         walk.rlp.clear();
         ExtensionNodeRef::new(&path, &node).rlp(&mut walk.rlp)
     }
@@ -129,9 +129,9 @@ impl<V: TrieValue> Trie<V> {
         let mut mask = TrieMask::default();
         for (way, child) in branch.children.iter().enumerate() {
             match child.slot() {
-                Slot::None => continue,
-                Slot::Leaf(leaf) => stack.push(self.leaves[leaf].node.clone()),
-                Slot::Branch(branch) => stack.push(self.branches[branch].node.clone()),
+                None => continue,
+                Some(Slot::Leaf(leaf)) => stack.push(self.leaves[leaf].node.clone()),
+                Some(Slot::Branch(branch)) => stack.push(self.branches[branch].node.clone()),
             }
             mask.set_bit(way as u8);
         }

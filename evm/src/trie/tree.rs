@@ -70,12 +70,12 @@ impl<V> Trie<V> {
         let mut node = self.root;
         loop {
             match node.slot() {
-                Slot::None => return None,
-                Slot::Leaf(index) => {
+                None => return None,
+                Some(Slot::Leaf(index)) => {
                     let leaf = &self.leaves[index];
                     return (leaf.key == *key).then_some(&leaf.value);
                 }
-                Slot::Branch(index) => {
+                Some(Slot::Branch(index)) => {
                     let branch = &self.branches[index];
                     node = branch.children[nibble(key, usize::from(branch.depth))];
                 }
@@ -90,11 +90,11 @@ impl<V> Trie<V> {
         let mut node = self.root;
         loop {
             match node.slot() {
-                Slot::None => {
+                None => {
                     let leaf = self.new_leaf(key, value);
                     return self.replace(parent, leaf);
                 }
-                Slot::Leaf(index) => {
+                Some(Slot::Leaf(index)) => {
                     let leaf = &mut self.leaves[index];
                     leaf.node = RlpNode::default();
                     if leaf.key == key {
@@ -104,11 +104,11 @@ impl<V> Trie<V> {
                     let other = leaf.key;
                     return self.fork(parent, node, &other, key, value);
                 }
-                Slot::Branch(index) => {
+                Some(Slot::Branch(index)) => {
                     let depth = usize::from(self.branches[index].depth);
                     self.branches[index].node = RlpNode::default();
                     if depth > at {
-                        let other = *self.any_key(node);
+                        let other = *self.any_key(index);
                         if shared_nibbles(&other, &key) < depth {
                             return self.fork(parent, node, &other, key, value);
                         }
@@ -131,10 +131,10 @@ impl<V> Trie<V> {
         let mut node = self.root;
         let leaf = loop {
             match node.slot() {
-                Slot::None => return None,
-                Slot::Leaf(index) if self.leaves[index].key == *key => break index,
-                Slot::Leaf(_) => return None,
-                Slot::Branch(index) => {
+                None => return None,
+                Some(Slot::Leaf(index)) if self.leaves[index].key == *key => break index,
+                Some(Slot::Leaf(_)) => return None,
+                Some(Slot::Branch(index)) => {
                     let branch = &self.branches[index];
                     let way = nibble(key, usize::from(branch.depth));
                     path.push((index, way));
@@ -162,17 +162,13 @@ impl<V> Trie<V> {
         Some(value)
     }
 
-    /// Any key below a node: all share the path to it.
-    pub(super) fn any_key(&self, mut node: NodeId) -> &B256 {
+    /// Any key below a branch: all share the path to it.
+    pub(super) fn any_key(&self, mut branch: u32) -> &B256 {
         loop {
-            match node.slot() {
+            let first = self.branches[branch].children.iter().find_map(|child| child.slot());
+            match first.expect("a branch has at least two children") {
                 Slot::Leaf(index) => return &self.leaves[index].key,
-                Slot::Branch(index) => {
-                    let children = &self.branches[index].children;
-                    let child = children.iter().find(|child| !child.is_none());
-                    node = *child.expect("a branch has at least two children");
-                }
-                Slot::None => unreachable!("only called on nodes that are there"),
+                Slot::Branch(index) => branch = index,
             }
         }
     }
@@ -202,9 +198,9 @@ impl<V> Trie<V> {
     /// Forgets a node's reference: its path changed.
     fn touch(&mut self, node: NodeId) {
         match node.slot() {
-            Slot::Leaf(index) => self.leaves[index].node = RlpNode::default(),
-            Slot::Branch(index) => self.branches[index].node = RlpNode::default(),
-            Slot::None => {}
+            Some(Slot::Leaf(index)) => self.leaves[index].node = RlpNode::default(),
+            Some(Slot::Branch(index)) => self.branches[index].node = RlpNode::default(),
+            None => {}
         }
     }
 }
