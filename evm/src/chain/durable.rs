@@ -12,8 +12,10 @@ use std::{collections::VecDeque, sync::Arc};
 pub(crate) const WINDOW_BLOCKS: usize = 512;
 /// Bytes of recent blocks kept in memory where older ones can be read from the log, about.
 pub(crate) const WINDOW_BYTES: usize = 8 << 20;
-/// Recent blocks kept by a chain that lives in memory only; it forgets older ones.
+/// Recent blocks kept by a chain that lives in memory only, at most; it forgets older ones.
 pub(crate) const MEMORY_BLOCKS: usize = 1 << 16;
+/// Bytes of blocks that such a chain keeps, about.
+pub(crate) const MEMORY_BYTES: usize = 256 << 20;
 
 /// A recent block with what it changed.
 #[derive(Clone, Debug)]
@@ -131,14 +133,12 @@ impl Durable {
 
     fn prune(&mut self) {
         loop {
-            let too_many = match self.indexed {
-                None => self.window.len() > MEMORY_BLOCKS,
-                Some(indexed) => {
-                    let full = self.window.len() > WINDOW_BLOCKS || self.window_bytes > WINDOW_BYTES;
-                    full && self.window.len() > 1 && self.first() <= indexed
-                }
+            let (blocks, bytes, last) = match self.indexed {
+                None => (MEMORY_BLOCKS, MEMORY_BYTES, u64::MAX),
+                Some(indexed) => (WINDOW_BLOCKS, WINDOW_BYTES, indexed),
             };
-            if !too_many {
+            let full = self.window.len() > blocks || self.window_bytes > bytes;
+            if !full || self.window.len() == 1 || self.first() > last {
                 return;
             }
             if let Some(gone) = self.window.pop_front() {
@@ -166,4 +166,29 @@ pub(crate) fn check_next(head: &SealedBlock, next: &SealedBlock) -> Result<(), E
         return Ok(());
     }
     Err(EvmError::Corrupt { what: "block order", place: format!("block {}", next.number()) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{ChainSpec, Genesis};
+
+    #[test]
+    fn a_chain_in_memory_forgets_by_bytes() {
+        let spec = ChainSpec::rollup(1, 1).unwrap();
+        let genesis = Genesis::default().block(&spec, B256::ZERO);
+        let recent = |number: u64, size_bytes: usize| {
+            let mut block = genesis.clone();
+            block.header.number = number;
+            Recent { block: Arc::new(block), changes: Arc::default(), size_bytes }
+        };
+        let mut durable = Durable::new(Flat::default(), HashRing::default(), recent(0, 1), false);
+        for number in 1..=10 {
+            durable.append(recent(number, MEMORY_BYTES / 4));
+        }
+        assert_eq!((durable.first(), durable.window.len()), (7, 4));
+        durable.append(recent(11, 2 * MEMORY_BYTES));
+        assert_eq!((durable.first(), durable.head().number()), (11, 11), "the head stays, however large");
+    }
 }

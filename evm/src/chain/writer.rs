@@ -147,7 +147,11 @@ impl Chain {
 
     /// An account at the executed head.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
-        self.source().account(address).expect("the executed head is in memory")
+        let sealed = self.pending.iter().rev().find_map(|recent| recent.changes.account(address));
+        match sealed {
+            Some(change) => change.new,
+            None => self.shared.durable.read().flat.accounts.get(address).copied(),
+        }
     }
 
     /// A storage slot at the executed head.
