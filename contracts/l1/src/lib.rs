@@ -56,7 +56,7 @@ pub use keys::Key;
 pub use search::{FoundLog, LogSearch};
 pub use sender::{Broadcast, Sender};
 pub use submit::SubmitOptions;
-pub use tx::{SignedTx, TxIntent, TxKind};
+pub use tx::{Blobs, SignedTx, TxIntent, TxKind};
 
 pub use alloy_eips::eip4844::Blob;
 pub use alloy_rpc_types_eth::TransactionReceipt;

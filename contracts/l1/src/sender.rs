@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Blob, BlockTag, FeeCaps, Fees, Key, L1Client, L1Error, SignedTx, TxIntent, TxKind,
-    tx::{Terms, sidecar, sign_blobs, sign_plain},
+    tx::{Terms, sign_blobs, sign_plain},
 };
 
 /// Blocks whose tips make the suggestion.
@@ -97,7 +97,7 @@ impl Sender {
         }
         // Nodes read blob hashes, not blobs; with none the contract sees no blobs and reverts.
         if intent.kind() == TxKind::Blob {
-            let hashes = blob_hashes(intent.blobs.clone()).await?;
+            let hashes: Vec<B256> = intent.blobs.sidecar().await?.versioned_hashes().collect();
             call["blobVersionedHashes"] = json!(hashes);
             call["maxFeePerBlobGas"] =
                 json!(U64::from(u64::try_from(self.caps.max_fee_per_blob_gas).unwrap_or(u64::MAX)));
@@ -113,12 +113,7 @@ impl Sender {
         if intent.kind() == TxKind::Plain {
             return sign_plain(&self.key, intent, terms);
         }
-        let (key, intent) = (self.key.clone(), intent.clone());
-        blocking(move || {
-            let sidecar = sidecar(intent.blobs.clone())?;
-            sign_blobs(&key, &intent, sidecar, terms)
-        })
-        .await
+        sign_blobs(&self.key, intent, intent.blobs.sidecar().await?.clone(), terms)
     }
 
     /// Signs a transaction that does nothing but use up the nonce: the way out when the pool slot
@@ -128,7 +123,7 @@ impl Sender {
             TxKind::Plain => Vec::new(),
             TxKind::Blob => vec![Blob::ZERO],
         };
-        let intent = TxIntent { to: Some(self.address()), blobs, ..TxIntent::default() };
+        let intent = TxIntent { to: Some(self.address()), blobs: blobs.into(), ..TxIntent::default() };
         self.sign(&intent, nonce, TRANSFER_GAS, fees).await
     }
 
@@ -150,11 +145,6 @@ impl Sender {
     pub async fn knows(&self, hash: B256) -> Result<bool, L1Error> {
         Ok(self.client.request::<Option<Value>>("eth_getTransactionByHash", json!([hash])).await?.is_some())
     }
-}
-
-/// Versioned hashes of blobs, without proofs.
-pub(crate) async fn blob_hashes(blobs: Vec<Blob>) -> Result<Vec<B256>, L1Error> {
-    blocking(move || blobs.iter().map(crate::beacon::versioned_hash).collect()).await
 }
 
 pub(crate) async fn blocking<T: Send + 'static>(

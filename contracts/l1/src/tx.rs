@@ -1,5 +1,7 @@
 //! Transactions to L1: what is wanted, and the signed bytes.
 
+use std::sync::Arc;
+
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
 use alloy_eips::{
     eip2718::Encodable2718,
@@ -8,7 +10,9 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind as Target, U256};
 
-use crate::{Fees, Key, L1Error};
+use tokio::sync::OnceCell;
+
+use crate::{Fees, Key, L1Error, sender::blocking};
 
 /// Most blobs in one transaction (EIP-7594).
 pub(crate) const MAX_BLOBS: usize = 6;
@@ -32,7 +36,45 @@ pub struct TxIntent {
     /// Calldata or init code.
     pub data: Bytes,
     /// Blobs, 0 to 6.
-    pub blobs: Vec<Blob>,
+    pub blobs: Blobs,
+}
+
+/// The blobs of one transaction. Commitments and proofs take a good part of a second: they are computed once, off the
+/// async threads, and clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Blobs(Arc<BlobsInner>);
+
+#[derive(Debug, Default)]
+struct BlobsInner {
+    blobs: Vec<Blob>,
+    sidecar: OnceCell<BlobTransactionSidecarEip7594>,
+}
+
+impl From<Vec<Blob>> for Blobs {
+    fn from(blobs: Vec<Blob>) -> Self {
+        Self(Arc::new(BlobsInner { blobs, sidecar: OnceCell::new() }))
+    }
+}
+
+impl Blobs {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.blobs.is_empty()
+    }
+
+    /// Computes what signing needs, so that it does not take long later.
+    ///
+    /// # Errors
+    /// [`L1Error::Kzg`], if there are too many, say.
+    pub async fn prepare(&self) -> Result<(), L1Error> {
+        self.sidecar().await.map(drop)
+    }
+
+    /// Commitments and cell proofs (EIP-7594).
+    pub(crate) async fn sidecar(&self) -> Result<&BlobTransactionSidecarEip7594, L1Error> {
+        let inner = Arc::clone(&self.0);
+        self.0.sidecar.get_or_try_init(|| blocking(move || sidecar(inner.blobs.clone()))).await
+    }
 }
 
 impl TxIntent {
@@ -56,7 +98,7 @@ impl TxIntent {
     /// Carries blobs.
     #[must_use]
     pub fn with_blobs(mut self, blobs: Vec<Blob>) -> Self {
-        self.blobs = blobs;
+        self.blobs = blobs.into();
         self
     }
 
@@ -94,9 +136,7 @@ impl SignedTx {
     }
 }
 
-/// Commitments and cell proofs (EIP-7594). Takes a good part of a second for a few blobs: run it
-/// off the async threads.
-pub(crate) fn sidecar(blobs: Vec<Blob>) -> Result<BlobTransactionSidecarEip7594, L1Error> {
+fn sidecar(blobs: Vec<Blob>) -> Result<BlobTransactionSidecarEip7594, L1Error> {
     if blobs.len() > MAX_BLOBS {
         return Err(L1Error::Kzg(format!("{} blobs, at most {MAX_BLOBS} fit", blobs.len())));
     }
@@ -172,4 +212,21 @@ pub(crate) fn sign_blobs(
         kind: TxKind::Blob,
         blob_hashes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn proofs_of_blobs_are_computed_once() {
+        let intent = TxIntent::call(Address::ZERO, vec![]).with_blobs(vec![Blob::ZERO]);
+        assert!(intent.blobs.0.sidecar.get().is_none());
+        intent.blobs.prepare().await.unwrap();
+        let again = intent.clone();
+        assert!(std::ptr::eq(intent.blobs.sidecar().await.unwrap(), again.blobs.sidecar().await.unwrap()));
+        let seven = Blobs::from(vec![Blob::ZERO; 7]);
+        assert!(matches!(seven.prepare().await, Err(L1Error::Kzg(_))));
+    }
 }

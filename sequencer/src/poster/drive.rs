@@ -157,11 +157,15 @@ impl Driver {
             }
         };
         let cancels = cancel || last.cancels;
+        let intent = self.intent(post).await?;
+        if !cancels {
+            // The lease holds a lock in the ledger: proofs are computed before it is taken.
+            intent.blobs.prepare().await.map_err(l1_error)?;
+        }
         let lease = self.ledger.lease(post.id, known.situation.mined_nonce).await.map_err(ledger_error)?;
         let signed = if cancels {
             self.sender.sign_cancel(lease.nonce(), fees, kind).await.map_err(l1_error)?
         } else {
-            let intent = self.intent(post).await?;
             self.sender.sign(&intent, lease.nonce(), gas_limit, fees).await.map_err(l1_error)?
         };
         let stored = if cancels { lease.record_cancel(&signed.raw).await } else { lease.record(&signed.raw).await };
@@ -219,7 +223,7 @@ impl Driver {
         let blobs = self.ledger.post_blobs(post.id).await.map_err(ledger_error)?;
         let blobs = blobs.iter().map(|blob| Blob::try_from(blob.data.as_ref()));
         let blobs = blobs.collect::<Result<Vec<_>, _>>().map_err(|e| SequencerError::Ledger(format!("blob: {e}")))?;
-        Ok(TxIntent { to: post.to, value: post.value, data: post.input.clone(), blobs })
+        Ok(TxIntent { to: post.to, value: post.value, data: post.input.clone(), blobs: blobs.into() })
     }
 }
 
