@@ -2,11 +2,11 @@
 //!
 //! Levels are kept in millionths, so that a microsecond of a small rate is not rounded away.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::Instant;
 
 use alloy_primitives::Address;
+use alloy_primitives::map::hash_map::Entry;
+use alloy_primitives::map::{AddressMap, HashMap};
 
 use super::door::{AdmissionConfig, Refusal, Submission};
 use crate::origin::Origin;
@@ -64,7 +64,7 @@ pub(super) struct Shares {
     epoch: u64,
     active_prefixes: u64,
     prefixes: HashMap<Option<Origin>, Taken>,
-    senders: HashMap<Address, Taken>,
+    senders: AddressMap<Taken>,
 }
 
 impl Shares {
@@ -80,8 +80,8 @@ impl Shares {
             refilled_us: 0,
             epoch: KEEP_EPOCHS,
             active_prefixes: 0,
-            prefixes: HashMap::new(),
-            senders: HashMap::new(),
+            prefixes: HashMap::default(),
+            senders: AddressMap::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use mayfly_evm::{RecoveredTx, Transaction, TransactionError};
 
 use super::intrinsic::intrinsic_gas;
 use crate::error::SubmitError;
+use crate::origin::Origin;
 use crate::pool::Pooled;
 
 /// The longest transaction taken, as long as what can be forced through L1.
@@ -25,14 +26,14 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Decodes `raw`, checks what needs no state and recovers the sender.
-    pub(super) fn check(&self, raw: &[u8], at: Instant) -> Result<Pooled, SubmitError> {
+    pub(super) fn check(&self, raw: &[u8], origin: Origin, at: Instant) -> Result<Pooled, SubmitError> {
         if raw.len() > MAX_TRANSACTION_BYTES {
             return Err(SubmitError::Oversized { size: raw.len(), max: MAX_TRANSACTION_BYTES });
         }
         let tx = Transaction::decode_exact(raw).map_err(refuse)?;
         self.check_fields(&tx)?;
         let recovered = tx.recover().map_err(refuse)?;
-        Ok(describe(recovered, raw.len(), at))
+        Ok(describe(recovered, raw.len(), origin, at))
     }
 
     fn check_fields(&self, tx: &Transaction) -> Result<(), SubmitError> {
@@ -73,13 +74,14 @@ impl Rules {
 }
 
 /// What the pool asks about a recovered transaction.
-pub(crate) fn describe(recovered: RecoveredTx, size_bytes: usize, at: Instant) -> Pooled {
+pub(crate) fn describe(recovered: RecoveredTx, size_bytes: usize, origin: Origin, at: Instant) -> Pooled {
     let tx = &recovered.tx;
     let max_fee = tx.max_fee_per_gas();
     let fees = U256::from(max_fee).saturating_mul(U256::from(tx.gas_limit()));
     Pooled {
         hash: tx.tx_hash(),
         sender: recovered.sender,
+        origin,
         nonce: tx.nonce(),
         gas_limit: tx.gas_limit(),
         size_bytes,

@@ -119,17 +119,19 @@ fn run<F: Fn(Checked) -> bool>(inbox: &Receiver<Job>, pool: &rayon::ThreadPool, 
             count += job.raws.len();
             jobs.push(job);
         }
-        let work: Vec<(&Bytes, Instant)> = jobs.iter().flat_map(|j| j.raws.iter().map(|raw| (raw, j.at))).collect();
+        let work: Vec<(&Bytes, Origin, Instant)> =
+            jobs.iter().flat_map(|j| j.raws.iter().map(|raw| (raw, j.origin, j.at))).collect();
         let rules = parts.rules;
         let checked: Vec<Result<Pooled, SubmitError>> = if work.len() <= MIN_SPLIT {
-            work.iter().map(|(raw, at)| rules.check(raw, *at)).collect()
+            work.iter().map(|(raw, origin, at)| rules.check(raw, *origin, *at)).collect()
         } else {
-            pool.install(|| work.par_iter().with_min_len(MIN_SPLIT).map(|(raw, at)| rules.check(raw, *at)).collect())
+            let check = |(raw, origin, at): &(&Bytes, Origin, Instant)| rules.check(raw, *origin, *at);
+            pool.install(|| work.par_iter().with_min_len(MIN_SPLIT).map(check).collect())
         };
         let mut checked = checked.into_iter();
         for job in jobs {
             let mine = checked.by_ref().take(job.raws.len());
-            let transactions = mine.map(|result| admit(result?, job.origin, &parts.admission)).collect();
+            let transactions = mine.map(|result| admit(result?, &parts.admission)).collect();
             if !(parts.deliver)(Checked { transactions, answer: job.answer, _count: job.count }) {
                 return;
             }
@@ -137,10 +139,10 @@ fn run<F: Fn(Checked) -> bool>(inbox: &Receiver<Job>, pool: &rayon::ThreadPool, 
     }
 }
 
-fn admit(mut pooled: Pooled, origin: Origin, admission: &Admission) -> Result<Pooled, SubmitError> {
+fn admit(mut pooled: Pooled, admission: &Admission) -> Result<Pooled, SubmitError> {
     let submission = Submission {
         sender: pooled.sender,
-        origin,
+        origin: pooled.origin,
         gas_limit: pooled.gas_limit,
         size_bytes: pooled.size_bytes,
         at: pooled.at,

@@ -40,7 +40,7 @@ fn plain() -> TxEip1559 {
 }
 
 fn refused(raw: &[u8]) -> SubmitError {
-    rules().check(raw, Instant::now()).unwrap_err()
+    rules().check(raw, Origin::Local, Instant::now()).unwrap_err()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn takes_every_type_a_wallet_sends() {
     let legacy = TxLegacy { chain_id: Some(CHAIN), gas_limit: 21_000, gas_price: 3, to, ..Default::default() };
     let listed = TxEip2930 { chain_id: CHAIN, gas_limit: 21_000, to, ..Default::default() };
     for raw in [sign(legacy), sign(listed), sign(plain())] {
-        let pooled = rules().check(&raw, Instant::now()).unwrap();
+        let pooled = rules().check(&raw, Origin::Local, Instant::now()).unwrap();
         assert_eq!(pooled.sender, key().address());
         assert_eq!(pooled.hash, alloy_primitives::keccak256(&raw));
         assert_eq!(pooled.size_bytes, raw.len());

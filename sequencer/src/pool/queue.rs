@@ -6,15 +6,18 @@ use std::ops::Range;
 use alloy_primitives::{B256, U256};
 
 use super::turn::Pooled;
+use crate::origin::Origin;
 
 /// The waiting transactions of one sender. `next` is the nonce that can run now; up to `gap` nothing is missing.
+/// All count as the origin's from which the first of them came.
 #[derive(Debug)]
 pub(super) struct SenderQueue {
+    pub(super) origin: Origin,
     pub(super) next: u64,
     pub(super) transactions: BTreeMap<u64, Pooled>,
     pub(super) cost: U256,
-    /// Whether the sender stands in the line of those who can be served.
-    pub(super) in_line: bool,
+    /// The sender's place in the line of those who can be served.
+    pub(super) turn: Option<i64>,
     gap: u64,
     settled_next: u64,
     lowest_removed: u64,
@@ -27,12 +30,13 @@ pub(super) struct Shift {
 }
 
 impl SenderQueue {
-    pub(super) fn at(next: u64) -> Self {
+    pub(super) fn at(next: u64, origin: Origin) -> Self {
         Self {
+            origin,
             next,
             transactions: BTreeMap::new(),
             cost: U256::ZERO,
-            in_line: false,
+            turn: None,
             gap: next,
             settled_next: next,
             lowest_removed: u64::MAX,

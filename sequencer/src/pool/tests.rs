@@ -6,7 +6,9 @@ use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use mayfly_evm::{RecoveredTx, Transaction};
 
 use super::{Account, Pool, PoolLimits, Pooled};
+use crate::admission::{Admission, AdmissionConfig, Submission};
 use crate::error::SubmitError;
+use crate::origin::Origin;
 
 fn sender(n: u64) -> Address {
     Address::left_padding_from(&n.to_be_bytes())
@@ -14,6 +16,10 @@ fn sender(n: u64) -> Address {
 
 /// A transaction as the pool sees it; who signed it was settled before.
 fn tx(from: u64, nonce: u64, fee: u128, at: Instant) -> Pooled {
+    tx_behind(Origin::Local, from, nonce, fee, at)
+}
+
+fn tx_behind(origin: Origin, from: u64, nonce: u64, fee: u128, at: Instant) -> Pooled {
     let body = alloy_consensus::TxEip1559 {
         chain_id: 1,
         nonce,
@@ -25,7 +31,7 @@ fn tx(from: u64, nonce: u64, fee: u128, at: Instant) -> Pooled {
     };
     let envelope = alloy_consensus::SignableTransaction::into_signed(body, Signature::test_signature()).into();
     let recovered = RecoveredTx { tx: Transaction::Signed(envelope), sender: sender(from) };
-    crate::intake::describe(recovered, 100, at)
+    crate::intake::describe(recovered, 100, origin, at)
 }
 
 fn rich(nonce: u64) -> Account {
@@ -179,6 +185,45 @@ fn put_back_is_first_again() {
     assert_eq!(order(&mut again), [(sender(1), 0)]);
 }
 
+const ATTACKER: Origin = Origin::V4([203, 0, 113]);
+const NEWCOMER: Origin = Origin::V4([192, 0, 2]);
+
+#[test]
+fn fresh_keys_behind_one_prefix_do_not_keep_a_newcomer_out() {
+    let now = Instant::now();
+    let (mut pool, door) = (Pool::new(PoolLimits::default()), Admission::new(&AdmissionConfig::default(), now));
+    let enter = |pool: &mut Pool, origin, from, nonce| {
+        let mut pooled = tx_behind(origin, from, nonce, 0, now);
+        let (gas_limit, size_bytes) = (pooled.gas_limit, pooled.size_bytes);
+        let asked = Submission { sender: pooled.sender, origin, gas_limit, size_bytes, at: now };
+        pooled.grant = Some(door.admit(&asked).map_err(SubmitError::from)?);
+        pool.insert(pooled, rich(0))
+    };
+    for key in 0..50_000 {
+        assert!(enter(&mut pool, ATTACKER, 1_000 + key, 0).unwrap().is_empty());
+    }
+    assert_eq!(enter(&mut pool, ATTACKER, 1, 0).unwrap_err(), SubmitError::PoolFull(50_000));
+    for nonce in 0..3 {
+        let left = enter(&mut pool, NEWCOMER, 2, nonce).unwrap();
+        assert_eq!((left.len(), left[0].origin), (1, ATTACKER));
+    }
+    // Nor does it wait behind them: prefixes take turns.
+    let served: Vec<_> = std::iter::from_fn(|| pool.take_next()).take(6).map(|p| p.origin).collect();
+    assert_eq!(served, [ATTACKER, NEWCOMER, ATTACKER, NEWCOMER, ATTACKER, NEWCOMER]);
+}
+
+#[test]
+fn gaps_behind_one_prefix_do_not_keep_a_newcomer_out() {
+    let (mut pool, now) = (pool(100), Instant::now());
+    for from in 1..=4 {
+        pool.insert(tx_behind(ATTACKER, from, 1, 0, now), rich(0)).unwrap();
+    }
+    let refused = pool.insert(tx_behind(ATTACKER, 5, 1, 0, now), rich(0)).unwrap_err();
+    assert_eq!(refused, SubmitError::PoolFull(4));
+    let left = pool.insert(tx_behind(NEWCOMER, 6, 1, 0, now), rich(0)).unwrap();
+    assert_eq!((left.len(), left[0].sender, pool.parked_count()), (1, sender(1), 4));
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
@@ -191,7 +236,8 @@ proptest::proptest! {
             match op {
                 0..=2 => {
                     let at = nonces[from as usize];
-                    let _ = pool.insert(tx(from, n, u128::from(op), now), rich(at));
+                    let origin = [ATTACKER, NEWCOMER][from as usize % 2];
+                    let _ = pool.insert(tx_behind(origin, from, n, u128::from(op), now), rich(at));
                 }
                 3 => {
                     if let Some(p) = pool.take_next() {

@@ -1,6 +1,6 @@
 //! The pool itself: who may enter, who has to leave, whose turn it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,10 @@ use mayfly_evm::RecoveredTx;
 use serde::{Deserialize, Serialize};
 
 use super::queue::SenderQueue;
+use super::share::{Line, Share};
 use crate::admission::Grant;
 use crate::error::SubmitError;
+use crate::origin::Origin;
 
 /// A replacement has to pay so many percent more.
 const REPLACEMENT_BUMP_PERCENT: u128 = 10;
@@ -59,6 +61,7 @@ pub(crate) struct Pooled {
     pub(crate) tx: Arc<RecoveredTx>,
     pub(crate) hash: B256,
     pub(crate) sender: Address,
+    pub(crate) origin: Origin,
     pub(crate) nonce: u64,
     pub(crate) gas_limit: u64,
     pub(crate) size_bytes: usize,
@@ -78,12 +81,15 @@ pub(crate) struct Pool {
     senders: HashMap<Address, SenderQueue>,
     known: HashMap<B256, (Address, u64)>,
     bytes: usize,
-    /// Who can be served, in turn.
-    line: VecDeque<Address>,
-    /// Senders by how much of the pool they hold.
-    by_count: BTreeSet<(usize, Address)>,
+    shares: HashMap<Origin, Share>,
+    /// Origins with somebody who can be served, in turn.
+    line: Line<Origin>,
+    /// Origins by how much of the pool they hold,
+    by_held: BTreeSet<(usize, Origin)>,
+    /// and by how much of it is parked.
+    by_parked: BTreeSet<(usize, Origin)>,
     /// Behind a gap, oldest first.
-    parked: BTreeMap<u64, B256>,
+    parked: BTreeMap<u64, (B256, Origin)>,
     parked_ids: HashMap<B256, u64>,
     entered: u64,
 }
@@ -104,6 +110,13 @@ impl Pool {
     #[cfg(test)]
     pub(crate) fn parked_count(&self) -> usize {
         assert_eq!(self.parked.len(), self.parked_ids.len());
+        assert_eq!(self.parked.len(), self.shares.values().map(|share| share.parked.len()).sum::<usize>());
+        assert_eq!(self.known.len(), self.shares.values().map(|share| share.held).sum::<usize>());
+        assert_eq!(self.shares.len(), self.by_held.len());
+        let ready = |share: &Share| !share.line.is_empty();
+        assert!(self.shares.values().all(|share| share.turn.is_some() == ready(share)));
+        let can_run = self.senders.values().filter(|queue| queue.can_run());
+        assert_eq!(can_run.count(), self.senders.values().filter(|queue| queue.turn.is_some()).count());
         self.parked.len()
     }
 
@@ -146,17 +159,8 @@ impl Pool {
         if !replaces {
             self.make_room(&pooled, account, &mut left)?;
         }
-        let sender = pooled.sender;
-        let (hash, nonce, size) = (pooled.hash, pooled.nonce, pooled.size_bytes);
-        let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::at(account.nonce));
-        let count = queue.transactions.len();
-        let replaced = queue.add(pooled);
-        let now = queue.transactions.len();
-        self.by_count.remove(&(count, sender));
-        self.by_count.insert((now, sender));
-        self.known.insert(hash, (sender, nonce));
-        self.bytes += size;
-        if let Some(old) = replaced {
+        let (sender, nonce) = (pooled.sender, pooled.nonce);
+        if let Some(old) = self.add(pooled, account.nonce) {
             self.known.remove(&old.hash);
             self.bytes -= old.size_bytes;
             self.unpark(&old.hash);
@@ -166,37 +170,34 @@ impl Pool {
         Ok(left)
     }
 
-    /// The next transaction in turn. It leaves the pool; its sender goes to the end of the line.
+    /// The next transaction in turn. It leaves the pool; its sender and its origin go to the ends of their lines.
     pub(crate) fn take_next(&mut self) -> Option<Pooled> {
-        while let Some(sender) = self.line.pop_front() {
-            let Some(queue) = self.senders.get_mut(&sender) else { continue };
-            queue.in_line = false;
-            let nonce = queue.next;
-            let Some(pooled) = self.take(sender, nonce) else { continue };
-            if let Some(queue) = self.senders.get_mut(&sender) {
-                queue.next = nonce + 1;
-            }
-            self.settle_queue(sender, None);
-            return Some(pooled);
+        let origin = self.line.first()?;
+        let sender = self.shares.get(&origin)?.line.first()?;
+        self.leave_line(sender);
+        self.leave_origins(origin);
+        let nonce = self.senders.get(&sender)?.next;
+        let pooled = self.take(sender, nonce);
+        if let Some(queue) = self.senders.get_mut(&sender) {
+            queue.next = nonce + 1;
         }
-        None
+        self.settle_queue(sender, None);
+        pooled
     }
 
     /// A transaction that [`Pool::take_next`] gave and that found no room in the block: first in line again.
     pub(crate) fn put_back(&mut self, pooled: Pooled) {
-        let sender = pooled.sender;
-        let nonce = pooled.nonce;
-        let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::at(nonce));
-        let count = queue.transactions.len();
+        let (sender, nonce) = (pooled.sender, pooled.nonce);
+        self.add(pooled, nonce);
+        self.leave_line(sender);
+        let Some(queue) = self.senders.get_mut(&sender) else { return };
         queue.next = nonce;
-        self.known.insert(pooled.hash, (sender, nonce));
-        self.bytes += pooled.size_bytes;
-        queue.add(pooled);
-        self.by_count.remove(&(count, sender));
-        self.by_count.insert((count + 1, sender));
-        if !queue.in_line {
-            queue.in_line = true;
-            self.line.push_front(sender);
+        let origin = queue.origin;
+        let share = self.shares.entry(origin).or_default();
+        queue.turn = Some(share.line.join_first(sender));
+        self.leave_origins(origin);
+        if let Some(share) = self.shares.get_mut(&origin) {
+            share.turn = Some(self.line.join_first(origin));
         }
         self.settle_queue(sender, None);
     }
@@ -223,7 +224,7 @@ impl Pool {
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Pooled> {
         let limit = Duration::from_secs(self.limits.parked_seconds);
         let mut left = Vec::new();
-        while let Some((_, hash)) = self.parked.first_key_value() {
+        while let Some((_, (hash, _))) = self.parked.first_key_value() {
             let Some((sender, nonce)) = self.known.get(hash).copied() else { break };
             let old = self.senders.get(&sender).and_then(|q| q.transactions.get(&nonce));
             if old.is_none_or(|p| now.saturating_duration_since(p.at) < limit) {
@@ -271,76 +272,168 @@ impl Pool {
         Ok(old.is_some())
     }
 
-    /// Evicts until `pooled` fits: first what waits behind gaps, then the tail of whoever holds most.
+    /// Evicts until `pooled` fits.
     fn make_room(&mut self, pooled: &Pooled, account: Account, left: &mut Vec<Pooled>) -> Result<(), SubmitError> {
         let queue = self.senders.get(&pooled.sender);
         let parks = pooled.nonce > queue.map_or(account.nonce, SenderQueue::gap);
-        if parks && self.parked.len() >= self.limits.max_parked {
-            return Err(SubmitError::PoolFull(self.limits.max_parked));
-        }
+        let origin = queue.map_or(pooled.origin, |queue| queue.origin);
+        let full = SubmitError::PoolFull(self.limits.max_transactions);
         if pooled.size_bytes > self.limits.max_bytes {
-            return Err(SubmitError::PoolFull(self.limits.max_transactions));
+            return Err(full);
+        }
+        while parks && self.parked.len() >= self.limits.max_parked {
+            let victim = self.parked_of_most(origin).ok_or(SubmitError::PoolFull(self.limits.max_parked))?;
+            self.evict(victim, left);
         }
         while self.known.len() >= self.limits.max_transactions || self.bytes + pooled.size_bytes > self.limits.max_bytes
         {
-            let own = self.senders.get(&pooled.sender).map_or(0, |q| q.transactions.len());
-            let parked = self.parked.first_key_value().and_then(|(_, hash)| self.known.get(hash).copied());
-            let victim = parked.filter(|(sender, _)| !parks && *sender != pooled.sender).or_else(|| {
-                let (count, sender) = self.by_count.last().copied()?;
-                let last = self.senders.get(&sender)?.last_nonce()?;
-                (count > own + 1).then_some((sender, last))
-            });
-            let Some((sender, nonce)) = victim else {
-                return Err(SubmitError::PoolFull(self.limits.max_transactions));
-            };
-            left.extend(self.take(sender, nonce));
-            self.settle_queue(sender, None);
+            let victim = self.victim(pooled.sender, origin, parks).ok_or_else(|| full.clone())?;
+            self.evict(victim, left);
         }
         Ok(())
     }
 
+    /// Who gives way to one more of `sender`: the origin that holds most, if that is more than the sender's own would;
+    /// else somebody behind the sender's own. First what waits behind gaps, then the tail of whoever holds most.
+    fn victim(&self, sender: Address, origin: Origin, parks: bool) -> Option<(Address, u64)> {
+        let own = self.shares.get(&origin).map_or(0, |share| share.held);
+        let most = self.by_held.last().filter(|(held, most)| *most != origin && *held > own + 1);
+        let from = most.map_or(origin, |(_, most)| *most);
+        let share = self.shares.get(&from)?;
+        let parked = share.parked.first().and_then(|id| self.place_of(*id));
+        parked.filter(|(other, _)| (from != origin || !parks) && *other != sender).or_else(|| {
+            let (count, other) = share.by_count.last().copied()?;
+            let last = self.senders.get(&other)?.last_nonce()?;
+            let own = self.senders.get(&sender).map_or(0, |queue| queue.transactions.len());
+            (from != origin || count > own + 1).then_some((other, last))
+        })
+    }
+
+    /// What the origin with the most parked transactions parked first, if it has more than `origin` would have.
+    fn parked_of_most(&self, origin: Origin) -> Option<(Address, u64)> {
+        let own = self.shares.get(&origin).map_or(0, |share| share.parked.len());
+        let (_, most) = self.by_parked.last().filter(|(parked, _)| *parked > own + 1)?;
+        self.place_of(*self.shares.get(most)?.parked.first()?)
+    }
+
+    /// Sender and nonce of a parked transaction.
+    fn place_of(&self, parked: u64) -> Option<(Address, u64)> {
+        self.known.get(&self.parked.get(&parked)?.0).copied()
+    }
+
+    fn evict(&mut self, (sender, nonce): (Address, u64), left: &mut Vec<Pooled>) {
+        left.extend(self.take(sender, nonce));
+        self.settle_queue(sender, None);
+    }
+
+    /// Puts a transaction into its sender's queue; a new queue starts at `next`. Returns what it replaced.
+    fn add(&mut self, pooled: Pooled, next: u64) -> Option<Pooled> {
+        let (sender, from) = (pooled.sender, pooled.origin);
+        self.known.insert(pooled.hash, (sender, pooled.nonce));
+        self.bytes += pooled.size_bytes;
+        let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::at(next, from));
+        let (origin, before) = (queue.origin, queue.transactions.len());
+        let replaced = queue.add(pooled);
+        let after = queue.transactions.len();
+        self.recount(origin, sender, before, after);
+        replaced
+    }
+
     fn take(&mut self, sender: Address, nonce: u64) -> Option<Pooled> {
         let queue = self.senders.get_mut(&sender)?;
-        let count = queue.transactions.len();
+        let (origin, before) = (queue.origin, queue.transactions.len());
         let pooled = queue.remove(nonce)?;
-        self.by_count.remove(&(count, sender));
-        if count > 1 {
-            self.by_count.insert((count - 1, sender));
-        }
+        self.recount(origin, sender, before, before - 1);
         self.known.remove(&pooled.hash);
         self.bytes -= pooled.size_bytes;
         self.unpark(&pooled.hash);
         Some(pooled)
     }
 
-    /// Brings the line and the list of parked transactions up to date for one sender.
+    fn recount(&mut self, origin: Origin, sender: Address, before: usize, after: usize) {
+        let share = self.shares.entry(origin).or_default();
+        share.by_count.remove(&(before, sender));
+        if after > 0 {
+            share.by_count.insert((after, sender));
+        }
+        self.by_held.remove(&(share.held, origin));
+        share.held = share.held + after - before;
+        if share.held > 0 {
+            self.by_held.insert((share.held, origin));
+        }
+    }
+
+    /// Brings the lines and the list of parked transactions up to date for one sender.
     fn settle_queue(&mut self, sender: Address, added: Option<u64>) {
         let Some(queue) = self.senders.get_mut(&sender) else { return };
-        if queue.transactions.is_empty() {
-            self.senders.remove(&sender);
-            return;
-        }
+        let origin = queue.origin;
         let shift = queue.settle(added);
-        if queue.can_run() && !queue.in_line {
-            queue.in_line = true;
-            self.line.push_back(sender);
+        let can_run = queue.can_run();
+        if can_run && queue.turn.is_none() {
+            queue.turn = Some(self.shares.entry(origin).or_default().line.join(sender));
+        } else if !can_run {
+            self.leave_line(sender);
         }
         for hash in shift.parks {
-            self.entered += 1;
-            let before = self.parked_ids.insert(hash, self.entered);
-            self.parked.insert(self.entered, hash);
-            if let Some(before) = before {
-                self.parked.remove(&before);
-            }
+            self.park(hash, origin);
         }
         for hash in shift.frees {
             self.unpark(&hash);
         }
+        if self.senders.get(&sender).is_some_and(|queue| queue.transactions.is_empty()) {
+            self.senders.remove(&sender);
+        }
+        self.settle_origin(origin);
+    }
+
+    /// An origin stands in line as long as one of its senders does, and is forgotten with the last of them.
+    fn settle_origin(&mut self, origin: Origin) {
+        let Some(share) = self.shares.get_mut(&origin) else { return };
+        if share.line.is_empty() {
+            self.leave_origins(origin);
+        } else if share.turn.is_none() {
+            share.turn = Some(self.line.join(origin));
+        }
+        if self.shares.get(&origin).is_some_and(|share| share.held == 0) {
+            self.shares.remove(&origin);
+        }
+    }
+
+    fn leave_line(&mut self, sender: Address) {
+        let Some(queue) = self.senders.get_mut(&sender) else { return };
+        if let (Some(turn), Some(share)) = (queue.turn.take(), self.shares.get_mut(&queue.origin)) {
+            share.line.leave(turn);
+        }
+    }
+
+    fn leave_origins(&mut self, origin: Origin) {
+        if let Some(turn) = self.shares.get_mut(&origin).and_then(|share| share.turn.take()) {
+            self.line.leave(turn);
+        }
+    }
+
+    fn park(&mut self, hash: B256, origin: Origin) {
+        self.unpark(&hash);
+        self.entered += 1;
+        let id = self.entered;
+        self.parked_ids.insert(hash, id);
+        self.parked.insert(id, (hash, origin));
+        self.change_parked(origin, |parked| parked.insert(id));
     }
 
     fn unpark(&mut self, hash: &B256) {
-        if let Some(id) = self.parked_ids.remove(hash) {
-            self.parked.remove(&id);
+        let Some(id) = self.parked_ids.remove(hash) else { return };
+        if let Some((_, origin)) = self.parked.remove(&id) {
+            self.change_parked(origin, |parked| parked.remove(&id));
+        }
+    }
+
+    fn change_parked(&mut self, origin: Origin, change: impl FnOnce(&mut BTreeSet<u64>) -> bool) {
+        let Some(share) = self.shares.get_mut(&origin) else { return };
+        self.by_parked.remove(&(share.parked.len(), origin));
+        change(&mut share.parked);
+        if !share.parked.is_empty() {
+            self.by_parked.insert((share.parked.len(), origin));
         }
     }
 }
