@@ -126,7 +126,7 @@ pub(crate) struct PostView {
 }
 
 /// Everything the executor shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ChainView {
     pub(crate) latest: Head,
     pub(crate) safe: Head,

@@ -123,7 +123,7 @@ impl Executor {
             self.rescue_until = Some(block.header.number);
             self.realign_pool();
         }
-        self.last_seal = Instant::now();
+        self.last_seal = Some(started);
         let metrics = &self.shared.metrics;
         metrics.blocks.inc();
         metrics.transactions.inc_by(block.transactions.len() as u64);

@@ -25,6 +25,10 @@ use crate::view::{LostTransaction, PauseReason, Stage};
 
 /// How often the clock is looked at when nothing arrives.
 const TICK: Duration = Duration::from_millis(200);
+/// So long submissions gather before they are dealt with together, while the next block is further away than
+const GATHER: Duration = Duration::from_micros(500);
+/// this: each round costs a look at everything, and nothing is sealed earlier for it.
+const GATHER_BEFORE: Duration = Duration::from_millis(1);
 /// Lost transactions shown in the status; the log has all.
 const MAX_LOST_SHOWN: usize = 1_000;
 /// Content of the pool that one question may get.
@@ -121,7 +125,8 @@ pub(crate) struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) synced: bool,
-    pub(super) last_seal: Instant,
+    /// When the building of the last block began.
+    pub(super) last_seal: Option<Instant>,
     pub(super) generation: u64,
     pub(super) trouble: String,
     pub(super) tags: (u64, u64),
@@ -194,7 +199,7 @@ impl Executor {
             shared: parts.shared,
             notes: parts.notes,
             synced: false,
-            last_seal: Instant::now(),
+            last_seal: None,
             generation: 0,
             trouble: String::new(),
             tags: (0, 0),
@@ -210,22 +215,32 @@ impl Executor {
 
     fn run(&mut self) -> Result<(), SequencerError> {
         loop {
-            let deadline = self.deadline();
-            for message in self.mailbox.take(Some(deadline)) {
+            for message in self.gather() {
                 if matches!(message, Message::Stop) {
                     return self.stop();
                 }
                 self.handle(message)?;
             }
             self.tick()?;
-            while self.wants_block() && Instant::now() >= self.next_seal() {
-                if !self.build_block()? {
-                    // Not again before a block time has passed.
-                    self.last_seal = Instant::now();
-                }
+            // One at a time: what arrived meanwhile comes first.
+            let due = self.next_seal().is_none_or(|at| at <= Instant::now());
+            if due && self.wants_block() && !self.build_block()? {
+                // Not again before a block time has passed.
+                self.last_seal = Some(Instant::now());
             }
             self.publish();
         }
+    }
+
+    /// Waits for messages, or until it is time to look at the clock.
+    fn gather(&self) -> VecDeque<Message> {
+        let mut messages = self.mailbox.take(Some(self.deadline()));
+        let more = messages.iter().any(|message| matches!(message, Message::Submitted(_)));
+        if more && self.next_seal().is_some_and(|at| at > Instant::now() + GATHER_BEFORE) {
+            std::thread::sleep(GATHER);
+            messages.append(&mut self.mailbox.take(Some(Instant::now())));
+        }
+        messages
     }
 
     fn handle(&mut self, message: Message) -> Result<(), SequencerError> {
@@ -269,13 +284,15 @@ impl Executor {
         Ok(())
     }
 
-    pub(super) fn next_seal(&self) -> Instant {
-        self.last_seal + self.terms.block_time
+    /// When the next block may be sealed; at once if there was none yet.
+    fn next_seal(&self) -> Option<Instant> {
+        self.last_seal.map(|last| last + self.terms.block_time)
     }
 
     fn deadline(&self) -> Instant {
-        let tick = Instant::now() + TICK;
-        if self.wants_block() { self.next_seal().min(tick) } else { tick }
+        let now = Instant::now();
+        let seal = if self.wants_block() { self.next_seal().unwrap_or(now) } else { now + TICK };
+        seal.min(now + TICK)
     }
 
     /// Remembers a transaction that was answered and is gone, loudly.

@@ -7,7 +7,7 @@ use crate::error::SubmitError;
 use crate::view::{ChainView, Head, PauseReason, PostView, Stage};
 
 impl Executor {
-    /// Publishes the view and sets gate and gauges.
+    /// Sets gate and gauges, and publishes the view if it changed.
     pub(super) fn publish(&self) {
         self.shared.gate.set(self.gate());
         let view = self.chain_view();
@@ -26,7 +26,11 @@ impl Executor {
                 None => tracing::info!("building blocks"),
             }
         }
-        self.shared.view.send_replace(view);
+        self.shared.view.send_if_modified(|shown| {
+            let changed = *shown != view;
+            *shown = view;
+            changed
+        });
     }
 
     /// From here on no transactions are taken: what is left of the time is for posting.

@@ -10,3 +10,4 @@ mod env;
 mod queue;
 mod rebase;
 mod reorg;
+mod seals;
