@@ -168,7 +168,7 @@ impl SequencerHandle {
         self.0.mailbox.ask(|answer| Message::PendingNonce(sender, answer)).await
     }
 
-    /// Every block from now on, once it is durable. A subscriber that lags more than 1,024 blocks misses some.
+    /// Every block from now on, once it is durable. A subscriber that lags more than 128 blocks misses some.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
         self.0.shared.heads.subscribe()
     }

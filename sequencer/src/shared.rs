@@ -19,8 +19,8 @@ use crate::unposted::Unposted;
 use crate::view::ChainView;
 use crate::waiters::Waiters;
 
-/// Blocks a slow subscriber may lag behind before it misses some.
-const HEADS: usize = 1_024;
+/// Blocks a slow subscriber may lag behind before it misses some; they stay in memory for it.
+const HEADS: usize = 128;
 
 /// Where usage is counted, and for whom: the organiser, until sponsors pay for their share.
 pub(crate) struct Billing {

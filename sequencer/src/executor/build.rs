@@ -130,7 +130,7 @@ impl Executor {
         metrics.gas.inc_by(block.header.gas_used);
         metrics.build_seconds.observe(started.elapsed().as_secs_f64());
         let queue = (plan.queue_end, plan.items.len() as u32);
-        let unposted = UnpostedBlock::new(block, plan.origin, queue, filled.queue_transactions);
+        let unposted = UnpostedBlock::new(&block, plan.origin, queue, filled.queue_transactions);
         self.shared.unposted.lock().push(unposted);
         Ok(true)
     }

@@ -105,13 +105,13 @@ impl Executor {
             let origin = self.window.block(theirs.origin).ok_or("an origin is not in the window")?;
             let most = origin.timestamp.saturating_add(self.terms.max_drift).min(header.includedTime);
             if theirs.timestamp > most || theirs.origin > header.originNumber {
-                return Err(format!("block {} is past the batch's bounds", block.block.header.number));
+                return Err(format!("block {} is past the batch's bounds", block.number));
             }
             last = Some(block);
         }
         let last = last.filter(|b| b.queue_end == header.queueUpTo).ok_or("it ends elsewhere in the queue")?;
         Ok(Checkpoint {
-            head: L2Ref { number: last.block.header.number, hash: last.block.hash },
+            head: L2Ref { number: last.number, hash: last.hash },
             head_origin: last.origin,
             consumed: last.queue_end,
             consumed_hash: self.window.hash_at(last.queue_end).ok_or("the queue is not in the window")?,
@@ -127,7 +127,7 @@ impl Executor {
         let (first_block, last_block) = (self.stands.last().head.number + 1, checkpoint.head.number);
         self.stands.push(checkpoint)?;
         let mut unposted = self.shared.unposted.lock();
-        let transactions = unposted.through(last_block).map(|b| b.block.transactions.len() as u64).sum();
+        let transactions = unposted.through(last_block).map(|b| b.count as u64).sum();
         unposted.drop_through(last_block);
         drop(unposted);
         for batch in batches {

@@ -198,7 +198,7 @@ impl Executor {
         let row =
             payload_blocks(&self.info, parent, block, &items).map_err(|e| SequencerError::Derive(e.to_string()))?;
         let from_queue = block.transactions.len() - row.transactions.len();
-        Ok(UnpostedBlock::new(Arc::clone(block), at.origin, (at.queue_end, items.len() as u32), from_queue))
+        Ok(UnpostedBlock::new(block, at.origin, (at.queue_end, items.len() as u32), from_queue))
     }
 
     /// A block of the chain, durable or not.

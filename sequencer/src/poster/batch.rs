@@ -69,12 +69,11 @@ fn encode_within(blocks: &[UnpostedBlock], limit: usize) -> Result<Option<Encode
         if encoder.is_full() {
             break;
         }
-        let header = &unposted.block.header;
         encoder
             .add_block(PendingBlock {
-                number: header.number,
-                hash: unposted.block.hash,
-                parent_hash: header.parent_hash,
+                number: unposted.number,
+                hash: unposted.hash,
+                parent_hash: unposted.parent_hash,
                 queue_end: unposted.queue_end,
                 block: unposted.to_batch_block(),
             })

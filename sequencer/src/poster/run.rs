@@ -221,14 +221,14 @@ impl Poster {
         let durable = self.shared.durable.load(Ordering::Acquire);
         let mut blocks = self.shared.unposted.lock().first(durable, MAX_RAW_BYTES, MAX_BLOCKS);
         // A block may not be younger than the L1 block that includes it, and L1's clock may be behind ours.
-        let ripe = blocks.partition_point(|b| b.block.header.timestamp <= view.l1_time);
+        let ripe = blocks.partition_point(|b| b.timestamp <= view.l1_time);
         blocks.truncate(ripe);
-        let first = blocks.first().filter(|b| b.block.header.parent_hash == view.posted.hash)?;
+        let first = blocks.first().filter(|b| b.parent_hash == view.posted.hash)?;
         let waiting = Waiting {
             blocks: blocks.len(),
             // What columns and compression make of plain transfers.
             size_bytes: blocks.iter().map(|b| b.bytes).sum::<usize>() / 5 * 2,
-            oldest: first.block.header.timestamp,
+            oldest: first.timestamp,
         };
         due(waiting, view, &self.settings, self.now(view)).map(|why| (why, blocks))
     }
@@ -246,7 +246,7 @@ impl Poster {
             let count = (encoded.last_block + 1 - encoded.first_block) as usize;
             let queue_transactions = blocks.iter().take(count).map(|b| b.queue_transactions).sum();
             let blobs = wants_blobs(&encoded.payload, terms.da, &fees);
-            let last_time = blocks.get(count - 1).map_or(0, |b| b.block.header.timestamp);
+            let last_time = blocks.get(count - 1).map_or(0, |b| b.timestamp);
             let (seq, parent_hash) = (view.seq, view.parent_hash);
             assemble(Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, last_time, blobs })
                 .map(Some)
@@ -316,11 +316,7 @@ impl Poster {
             && ours.len() == blocks.len()
             && ours.iter().zip(&blocks).all(|(ours, theirs)| ours.to_batch_block() == *theirs);
         let last = ours.last().filter(|_| same);
-        Ok(last.map(|last| Last {
-            number: last.block.header.number,
-            hash: last.block.hash,
-            timestamp: last.block.header.timestamp,
-        }))
+        Ok(last.map(|last| Last { number: last.number, hash: last.hash, timestamp: last.timestamp }))
     }
 
     fn note_mined(&mut self, post: &Post, seq: u64, wei: u128, posted: bool) {
