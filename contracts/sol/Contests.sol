@@ -27,16 +27,17 @@ abstract contract Contests is Credits {
         bytes32 rejectedBy;
     }
 
-    /// @dev `winner` is set by the resolver, or when a claim is final. `windowAt` is when the current escalation
-    /// window began; 0 stands for the end of the resolver's time.
+    /// @dev `openedAt` and `openedNumber` are time and L1 block of the first claim; `winner` is set by the resolver,
+    /// or when a claim is final. `endsAt` is where the last change of the lead put the end of the escalation; 0 while
+    /// there was none.
     struct Contest {
         bytes32 leader;
         bytes32 winner;
         uint256 bonds;
+        uint64 openedAt;
+        uint64 openedNumber;
         uint64 rivalAt;
-        uint64 windowAt;
-        uint8 windows;
-        bool isFinal;
+        uint64 endsAt;
     }
 
     mapping(bytes32 claimHash => Record) internal _records;
@@ -50,9 +51,9 @@ abstract contract Contests is Credits {
     event Rivalled(bytes32 indexed contest, bytes32 indexed claimHash, uint64 rivalAt);
     /// @notice The resolver named the winner.
     event Resolved(bytes32 indexed contest, bytes32 indexed winner);
-    /// @notice A stake was added to a claim; `leader` leads in escalation window number `window`.
+    /// @notice A stake was added to a claim; `leader` wins at `endsAt` unless another takes the lead.
     event Escalated(
-        bytes32 indexed contest, bytes32 indexed claimHash, address backer, uint256 bond, bytes32 leader, uint8 window
+        bytes32 indexed contest, bytes32 indexed claimHash, address backer, uint256 bond, bytes32 leader, uint64 endsAt
     );
     /// @notice A claim is rejected; `winner` gets the bond.
     event ClaimRejected(bytes32 indexed claimHash, bytes32 indexed winner);
@@ -65,7 +66,6 @@ abstract contract Contests is Credits {
     error NotResolver(address caller);
     error ResolverTimedOut(uint256 timeout);
     error ResolverHasTime(uint256 until);
-    error LastWindow(bytes32 leader);
     error NoStake();
     error NotRejected(bytes32 claimHash);
     error ClaimNotFinal(bytes32 claimHash);
@@ -75,34 +75,29 @@ abstract contract Contests is Credits {
     function resolve(bytes32 winner) external {
         if (msg.sender != ConfigArgs.resolver()) revert NotResolver(msg.sender);
         Contest storage contest_ = _disputeOf(winner);
-        uint256 timeout = _timeout(contest_);
+        (uint64 timeout,,) = _schedule(contest_);
         if (block.timestamp >= timeout) revert ResolverTimedOut(timeout);
         contest_.winner = winner;
         emit Resolved(_records[winner].contest, winner);
     }
 
     /// @notice Adds the payment to a claim's bond, once the resolver's time is over. A claim that reaches twice the
-    /// leader's bond leads, and a new window begins; in the last window nobody can take the lead.
+    /// leader's bond leads, and a new window begins, which ends at the deadline at the latest: the number of changes
+    /// counts for nothing, so nobody can use up the time with many at once.
     /// @param claimHash_ The claim.
     function escalate(bytes32 claimHash_) external payable {
         if (msg.value == 0) revert NoStake();
         Contest storage contest_ = _disputeOf(claimHash_);
-        uint256 timeout = _timeout(contest_);
+        (uint64 timeout, uint64 end, uint64 deadline) = _schedule(contest_);
         if (block.timestamp < timeout) revert ResolverHasTime(timeout);
-        if (contest_.windows == 0) {
-            contest_.windows = 1;
-            contest_.windowAt = uint64(timeout);
-        }
         uint256 bond = _stake(contest_, claimHash_);
-        if (claimHash_ != contest_.leader) {
-            if (contest_.windows >= ConfigRules.MAX_ESCALATIONS) revert LastWindow(contest_.leader);
-            if (bond >= 2 * _records[contest_.leader].bond) {
-                contest_.leader = claimHash_;
-                contest_.windowAt = uint64(block.timestamp);
-                ++contest_.windows;
-            }
+        if (claimHash_ != contest_.leader && bond >= 2 * _records[contest_.leader].bond) {
+            uint256 windowEnd = block.timestamp + ConfigArgs.escalationWindow();
+            end = windowEnd < deadline ? uint64(windowEnd) : deadline;
+            contest_.leader = claimHash_;
+            contest_.endsAt = end;
         }
-        emit Escalated(_records[claimHash_].contest, claimHash_, msg.sender, bond, contest_.leader, contest_.windows);
+        emit Escalated(_records[claimHash_].contest, claimHash_, msg.sender, bond, contest_.leader, end);
     }
 
     /// @notice Pays the caller its stake in a final claim and its part of what the claim won. May be called again
@@ -128,7 +123,7 @@ abstract contract Contests is Credits {
     /// @notice Where a claim stands. A claim whose grandparent was rejected shows so once its parent was reaped.
     function statusOf(bytes32 claimHash_) public view returns (Status) {
         Record storage record_ = _records[claimHash_];
-        if (record_.status == Status.Pending && _contests[record_.contest].isFinal) return Status.Rejected;
+        if (record_.status == Status.Pending && _isFinal(record_.contest)) return Status.Rejected;
         return record_.status;
     }
 
@@ -152,6 +147,15 @@ abstract contract Contests is Credits {
         return _decided(_contests[contest_]);
     }
 
+    /// @notice When a dispute is decided; zeros while the contest has no rival.
+    /// @param contest_ The contest.
+    /// @return timeout The resolver decides before it; from then on bonds do.
+    /// @return end Who leads then has won.
+    /// @return deadline No change of the lead moves the end beyond it.
+    function schedule(bytes32 contest_) external view returns (uint64 timeout, uint64 end, uint64 deadline) {
+        if (_contests[contest_].rivalAt != 0) return _schedule(_contests[contest_]);
+    }
+
     function _enter(bytes32 contestId, bytes32 claimHash_) internal {
         Contest storage contest_ = _contests[contestId];
         bytes32 winner = _decided(contest_);
@@ -168,6 +172,8 @@ abstract contract Contests is Credits {
         _stake(contest_, claimHash_);
         if (contest_.leader == 0) {
             contest_.leader = claimHash_;
+            contest_.openedAt = uint64(block.timestamp);
+            contest_.openedNumber = uint64(block.number);
             return;
         }
         if (contest_.rivalAt == 0) contest_.rivalAt = uint64(block.timestamp);
@@ -181,14 +187,13 @@ abstract contract Contests is Credits {
         record_.status = Status.Final;
         record_.spoils += contest_.bonds - record_.bond;
         contest_.winner = claimHash_;
-        contest_.isFinal = true;
     }
 
     function _reap(bytes32 claimHash_, bytes32 parent) internal {
         Record storage record_ = _records[claimHash_];
         if (record_.status != Status.Pending) revert NotPending(claimHash_);
         bytes32 winner;
-        if (_contests[record_.contest].isFinal) {
+        if (_isFinal(record_.contest)) {
             // The bond went to the winner when it became final.
             winner = _contests[record_.contest].winner;
         } else {
@@ -209,19 +214,31 @@ abstract contract Contests is Credits {
     function _decided(Contest storage contest_) internal view returns (bytes32) {
         if (contest_.winner != 0) return contest_.winner;
         if (contest_.rivalAt == 0) return 0;
-        uint256 start = contest_.windows == 0 ? _timeout(contest_) : contest_.windowAt;
-        return block.timestamp >= start + ConfigArgs.escalationWindow() ? contest_.leader : bytes32(0);
+        (, uint64 end,) = _schedule(contest_);
+        return block.timestamp >= end ? contest_.leader : bytes32(0);
+    }
+
+    function _isFinal(bytes32 contestId) private view returns (bool) {
+        return _records[_contests[contestId].winner].status == Status.Final;
     }
 
     function _rejectedBy(bytes32 claimHash_) private view returns (bytes32) {
         Record storage record_ = _records[claimHash_];
         if (record_.status == Status.Rejected) return record_.rejectedBy;
-        bool lost = record_.status == Status.Pending && _contests[record_.contest].isFinal;
+        bool lost = record_.status == Status.Pending && _isFinal(record_.contest);
         return lost ? _contests[record_.contest].winner : bytes32(0);
     }
 
-    function _timeout(Contest storage contest_) private view returns (uint256) {
-        return contest_.rivalAt + ConfigArgs.resolverTimeout();
+    /// @dev The clock of a dispute. Whoever rivals its own wrong claim at once must not cut the challenge window, in
+    /// which others find the claim and join: bonds decide nothing before that window is over.
+    function _schedule(Contest storage contest_) private view returns (uint64 timeout, uint64 end, uint64 deadline) {
+        uint256 resolved = contest_.rivalAt + ConfigArgs.resolverTimeout();
+        uint256 challenged = contest_.openedAt + ConfigArgs.challengeWindow();
+        uint256 window = ConfigArgs.escalationWindow();
+        // The lifetime formula bounds every window, so nothing comes near 2^64.
+        timeout = uint64(resolved > challenged ? resolved : challenged);
+        end = contest_.endsAt == 0 ? uint64(timeout + window) : contest_.endsAt;
+        deadline = uint64(timeout + ConfigRules.MAX_ESCALATIONS * window);
     }
 
     /// @dev The open dispute that a pending claim is part of.

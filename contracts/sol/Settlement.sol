@@ -29,8 +29,12 @@ contract Settlement is Contests, EIP712 {
     /// @notice What is left to pay attesters with, in wei.
     uint256 public attestationEscrow;
 
+    /// @notice Claims that became final after the rollup was settled: their bonds are free, their roots release nothing.
+    mapping(bytes32 claimHash => bool) public finalTooLate;
+
     mapping(bytes32 claimHash => Claim) private _claims;
     mapping(bytes32 claimHash => uint256 bitmap) private _attested;
+    mapping(uint64 batchSeq => bool) private _paid;
 
     /// @notice A claim was proposed with its bond.
     event ClaimProposed(bytes32 indexed claimHash, bytes32 indexed contest, address proposer, Claim claim);
@@ -59,6 +63,8 @@ contract Settlement is Contests, EIP712 {
     error ParentNotFinal(bytes32 parent);
     error NotFinal(bytes32 claimHash);
     error NotSettled();
+    error AlreadySettled(bytes32 claimHash);
+    error FinalAfterSettlement(bytes32 claimHash);
 
     constructor() EIP712("Mayfly", "1") {}
 
@@ -76,6 +82,7 @@ contract Settlement is Contests, EIP712 {
     /// @param leaves Leaf file of a closing claim, or empty; kept by the transaction's input alone.
     /// @return hash The claim's hash.
     function proposeClaim(Claim calldata claim_, bytes calldata leaves) external payable returns (bytes32 hash) {
+        if (settledClaim != 0) revert AlreadySettled(settledClaim);
         if (msg.value != ConfigArgs.claimBond()) revert WrongBond(msg.value, ConfigArgs.claimBond());
         hash = hashClaim(claim_);
         if (_records[hash].status != Status.None) revert AlreadyProposed(hash);
@@ -121,7 +128,8 @@ contract Settlement is Contests, EIP712 {
     }
 
     /// @notice Makes a claim final: its parent is, and it was attested by the quorum and is old enough, or stood
-    /// unrivalled for the challenge window, or won its dispute. Anyone.
+    /// unrivalled for the challenge window, or won its dispute. Anyone. Once the rollup is settled this only frees
+    /// bonds: nobody watches claims any more.
     /// @param claimHash_ The claim.
     function finalize(bytes32 claimHash_) external {
         _requirePending(claimHash_);
@@ -132,8 +140,12 @@ contract Settlement is Contests, EIP712 {
         if (!finalizable(claimHash_)) revert NotFinalizable(claimHash_);
         _win(claimHash_);
         emit ClaimFinal(claimHash_, claim_);
-        _payAttesters(claimHash_);
-        if (claim_.closeNumber != 0 && settledClaim == 0) {
+        if (settledClaim != 0) {
+            finalTooLate[claimHash_] = true;
+            return;
+        }
+        _payAttesters(claimHash_, claim_);
+        if (claim_.closeNumber != 0) {
             settledClaim = claimHash_;
             _credit(_records[claimHash_].proposer, ConfigArgs.closeReward());
         }
@@ -174,9 +186,9 @@ contract Settlement is Contests, EIP712 {
         if (block.timestamp >= record.proposedAt + ConfigArgs.challengeWindow()) return true;
         uint256 quorum = ConfigArgs.quorum();
         if (quorum == 0 || _count(_attested[claimHash_]) < quorum) return false;
-        uint256 since = inbox.batch(_claims[claimHash_].batchSeq).includedNumber;
-        uint256 closeNumber = _claims[claimHash_].closeNumber;
-        if (closeNumber > since) since = closeNumber;
+        // The claim is younger than its batch and its closing block. Counting from those alone would leave a claim
+        // that comes late no block in which to rival it.
+        uint256 since = contest_.openedNumber;
         return block.number >= since + ConfigArgs.minDelayBlocks();
     }
 
@@ -191,9 +203,11 @@ contract Settlement is Contests, EIP712 {
         count = _count(bitmap);
     }
 
-    /// @notice Withdrawal root of a final claim; reverts for any other.
+    /// @notice Withdrawal root of a claim that was final when the rollup was settled; reverts for any other. The
+    /// settled claim's own root holds every message.
     function finalWithdrawalRoot(bytes32 claimHash_) external view returns (bytes32) {
         if (_records[claimHash_].status != Status.Final) revert NotFinal(claimHash_);
+        if (finalTooLate[claimHash_]) revert FinalAfterSettlement(claimHash_);
         return _claims[claimHash_].withdrawalRoot;
     }
 
@@ -242,13 +256,21 @@ contract Settlement is Contests, EIP712 {
         }
     }
 
-    function _payAttesters(bytes32 claimHash_) private {
+    /// @dev Once a batch, as claims about one batch under many parents cost their proposer nothing; and the share of
+    /// the closing claim, which matters most, stays in the escrow until then.
+    function _payAttesters(bytes32 claimHash_, Claim memory claim_) private {
         uint256 fee = ConfigArgs.attestationFee();
-        if (fee == 0) return;
         uint256 bitmap = _attested[claimHash_];
+        if (fee == 0 || bitmap == 0) return;
+        uint256 kept = 0;
+        if (claim_.closeNumber == 0) {
+            if (_paid[claim_.batchSeq]) return;
+            _paid[claim_.batchSeq] = true;
+            kept = fee * ConfigArgs.attesterCount();
+        }
         uint256 escrow = attestationEscrow;
         for (uint256 i = 0; bitmap >> i != 0; ++i) {
-            if ((bitmap >> i) & 1 == 0 || escrow < fee) continue;
+            if ((bitmap >> i) & 1 == 0 || escrow < kept + fee) continue;
             escrow -= fee;
             _credit(ConfigArgs.attester(i), fee);
         }

@@ -24,7 +24,7 @@ pub struct GasTable {
 
 impl Default for GasTable {
     fn default() -> Self {
-        Self { create: 920_000, allocation: 2_100, batch: 102_000, propose: 400_000, attest: 65_000, finalize: 140_000 }
+        Self { create: 920_000, allocation: 2_400, batch: 102_000, propose: 430_000, attest: 70_000, finalize: 140_000 }
     }
 }
 

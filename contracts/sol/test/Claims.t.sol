@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Contests} from "../Contests.sol";
+import {Credits} from "../Credits.sol";
 import {Settlement} from "../Settlement.sol";
 import {Allocation, Claim, Config, Stage} from "../Types.sol";
 import {Rig} from "./Rig.sol";
@@ -153,35 +155,50 @@ contract ClaimsTest is Rig {
         settlement.withdrawBond(hash);
         eq(user.balance - before, BOND, "bond back");
         vm.prank(user);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(Credits.NothingDue.selector, user));
         settlement.withdrawBond(hash);
     }
 
     function test_fast_path_needs_the_quorum_and_the_delay() public {
+        pass(200);
         bytes32 hash = propose(user, interim(genesis, 1, 0));
-        uint256 included = inbox.batch(1).includedNumber;
+        uint256 proposed = block.number;
         settlement.attest(hash, signatures(hash, 1));
-        vm.roll(included + 96);
+        vm.roll(proposed + 96);
         ok(!settlement.finalizable(hash), "one of two");
         settlement.attest(hash, signatures(hash, 1));
         ok(!settlement.finalizable(hash), "the same twice");
         settlement.attest(hash, signatures(hash, 3));
-        vm.roll(included + 95);
+        vm.roll(proposed + 95);
         vm.expectRevert(abi.encodeWithSelector(Settlement.NotFinalizable.selector, hash));
         settlement.finalize(hash);
-        vm.roll(included + 96);
+        vm.roll(proposed + 96);
         settlement.finalize(hash);
     }
 
-    function test_fast_path_counts_from_the_close_block_of_a_closing_claim() public {
+    function test_corrupt_attesters_leave_time_for_a_rival() public {
+        // Long after the batch, the quorum proposes and attests in one block.
+        pass(1000);
+        bytes32 hash = propose(user, interim(genesis, 1, 666));
+        settlement.attest(hash, signatures(hash, 3));
+        ok(!settlement.finalizable(hash), "not at once");
+        vm.roll(block.number + 95);
+        ok(!settlement.finalizable(hash), "not for minDelayBlocks");
+        propose(user, interim(genesis, 1, 0));
+        vm.roll(block.number + 1000);
+        ok(!settlement.finalizable(hash), "rivalled");
+    }
+
+    function test_fast_path_of_a_closing_claim() public {
         passClose();
         pass(200);
         Claim memory c = closing(genesis, 0);
         bytes32 hash = propose(user, c);
+        uint256 proposed = block.number;
         settlement.attest(hash, signatures(hash, 2));
-        vm.roll(c.closeNumber + 95);
+        vm.roll(proposed + 95);
         ok(!settlement.finalizable(hash), "too early");
-        vm.roll(c.closeNumber + 96);
+        vm.roll(proposed + 96);
         settlement.finalize(hash);
         eq(settlement.settledClaim(), hash, "settled");
         eq(settlement.settlementRoot(), c.settlementRoot, "root");
@@ -208,10 +225,12 @@ contract ClaimsTest is Rig {
         vm.expectRevert(abi.encodeWithSelector(Settlement.NotAttester.selector, vm.addr(0xbad)));
         settlement.attest(hash, one);
         one[0] = sign(attesterKeys[0], settlement.attestationDigest(other));
-        vm.expectRevert();
+        // Under another digest the signature belongs to a key that nobody has.
+        address stranger = ECDSA.recover(settlement.attestationDigest(hash), one[0]);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.NotAttester.selector, stranger));
         settlement.attest(hash, one);
         one[0] = hex"1234";
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureLength.selector, 2));
         settlement.attest(hash, one);
         vm.expectRevert(abi.encodeWithSelector(Contests.NotPending.selector, bytes32("x")));
         settlement.attest("x", one);
@@ -263,20 +282,67 @@ contract ClaimsTest is Rig {
         vm.prank(user);
         settlement.withdrawBond(hash);
         eq(address(settlement).balance, 2 ether + 3 * 64 * 0.01 ether, "rest is credited");
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(Credits.NothingDue.selector, organiser));
         settlement.sweepEscrow();
     }
 
-    function test_the_first_final_closing_claim_settles_once() public {
+    function test_attesters_are_paid_once_a_batch_and_for_the_end() public {
+        Config memory c = baseConfig();
+        c.attestationFee = 0.01 ether;
+        start(c);
+        address first = vm.addr(attesterKeys[0]);
+        bytes32 one = propose(user, interim(genesis, 1, 0));
+        bytes32 two = propose(user, interim(genesis, 2, 0));
+        bytes32 twoAgain = propose(user, interim(one, 2, 0));
+        attestAndFinalize(one);
+        attestAndFinalize(two);
+        attestAndFinalize(twoAgain);
+        eq(settlement.creditOf(first), 0.02 ether, "two batches, three claims");
+        // Batches without end use up the escrow but for the share of the closing claim.
+        bytes32 last = two;
+        for (uint64 seq = 3; seq <= 70; ++seq) {
+            pass(1);
+            post();
+            last = propose(user, interim(last, seq, 0));
+            attestAndFinalize(last);
+        }
+        eq(settlement.creditOf(first), 0.63 ether, "all but one share");
+        eq(settlement.attestationEscrow(), 0.03 ether, "is kept");
+        passClose();
+        attestAndFinalize(propose(user, closing(last, 0)));
+        eq(settlement.creditOf(first), 0.64 ether, "for the end");
+        eq(settlement.attestationEscrow(), 0, "nothing left");
+    }
+
+    function attestAndFinalize(bytes32 hash) internal {
+        settlement.attest(hash, signatures(hash, 3));
+        vm.roll(block.number + 96);
+        settlement.finalize(hash);
+    }
+
+    function test_the_first_final_closing_claim_settles_and_what_is_late_only_gets_its_bond() public {
+        Config memory config = baseConfig();
+        config.attestationFee = 0.01 ether;
+        start(config);
         bytes32 mid = propose(user, interim(genesis, 2, 0));
+        settlement.attest(mid, signatures(mid, 3));
         passClose();
         bytes32 first = propose(user, closing(genesis, 0));
         bytes32 second = propose(user, closing(mid, 0));
         passSeconds(1 days);
         settlement.finalize(first);
+        refuses(interim(genesis, 1, 0), abi.encodeWithSelector(Settlement.AlreadySettled.selector, first));
+        refuses(closing(genesis, 1), abi.encodeWithSelector(Settlement.AlreadySettled.selector, first));
         settlement.finalize(mid);
         settlement.finalize(second);
         eq(settlement.settledClaim(), first, "first");
-        ok(settlement.statusOf(second) == Contests.Status.Final, "the other's bond is free too");
+        settlement.finalWithdrawalRoot(first);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.FinalAfterSettlement.selector, mid));
+        settlement.finalWithdrawalRoot(mid);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.FinalAfterSettlement.selector, second));
+        settlement.finalWithdrawalRoot(second);
+        eq(settlement.creditOf(vm.addr(attesterKeys[0])), 0, "no fee");
+        ok(settlement.statusOf(second) == Contests.Status.Final, "final");
+        eq(settlement.bondDue(mid, user) + settlement.bondDue(second, user), 2 * BOND, "their bonds are free");
     }
 }

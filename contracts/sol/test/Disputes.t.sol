@@ -29,6 +29,16 @@ contract DisputesTest is Rig {
         right = propose(honest, interim(genesis, 1, 1));
     }
 
+    /// @dev To the end of the resolver's time, when bonds begin to decide.
+    function toEscalation() internal {
+        (uint64 timeout,,) = settlement.schedule(settlement.contestOf(wrong));
+        vm.warp(timeout);
+    }
+
+    function leader() internal view returns (bytes32) {
+        return settlement.contest(settlement.contestOf(wrong)).leader;
+    }
+
     function lost(bytes32 hash) internal view returns (bool) {
         return settlement.statusOf(hash) == Contests.Status.Rejected;
     }
@@ -68,7 +78,7 @@ contract DisputesTest is Rig {
         settlement.finalWithdrawalRoot(wrong);
     }
 
-    function test_rivals_are_accepted_until_one_is_final() public {
+    function test_a_late_rival_is_accepted_and_none_once_the_contest_is_decided() public {
         pass(10_000);
         dispute();
         resolve(right);
@@ -86,6 +96,7 @@ contract DisputesTest is Rig {
         vm.prank(address(committee));
         vm.expectRevert(abi.encodeWithSelector(Contests.NotDisputed.selector, wrong));
         settlement.resolve(wrong);
+        pass(7200);
         dispute();
         uint256 timeout = block.timestamp + 1 hours;
         vm.warp(timeout);
@@ -104,7 +115,8 @@ contract DisputesTest is Rig {
 
     function test_a_dead_resolver_and_nobody_escalates_the_first_claim_wins() public {
         dispute();
-        vm.warp(block.timestamp + 2 hours - 1);
+        toEscalation();
+        vm.warp(block.timestamp + 1 hours - 1);
         ok(!settlement.finalizable(wrong), "window is open");
         vm.warp(block.timestamp + 1);
         settlement.finalize(wrong);
@@ -113,16 +125,16 @@ contract DisputesTest is Rig {
 
     function test_a_dead_resolver_and_a_griefer_honest_capital_wins() public {
         dispute();
-        vm.warp(block.timestamp + 1 hours);
+        toEscalation();
         escalate(honest, right, BOND);
-        eq(settlement.contest(settlement.contestOf(right)).leader, right, "leads with twice the bond");
+        eq(leader(), right, "leads with twice the bond");
         vm.warp(block.timestamp + 1 hours - 1);
         escalate(liar, wrong, 3 * BOND);
         vm.warp(block.timestamp + 1 hours - 1);
         escalate(friend, right, 6 * BOND);
         vm.warp(block.timestamp + 1 hours - 1);
         escalate(liar, wrong, 11 * BOND);
-        eq(settlement.contest(settlement.contestOf(right)).leader, right, "one short of twice");
+        eq(leader(), right, "one short of twice");
         vm.warp(block.timestamp + 1);
         vm.expectRevert(abi.encodeWithSelector(Contests.ContestDecided.selector, settlement.contestOf(right), right));
         settlement.escalate{value: 1}(wrong);
@@ -135,26 +147,88 @@ contract DisputesTest is Rig {
         eq(address(settlement).balance, 0, "nothing stays");
     }
 
-    function test_nobody_takes_the_lead_in_the_last_window() public {
+    function test_nobody_cuts_the_challenge_window_by_rivalling_itself() public {
+        uint256 opened = block.timestamp;
+        bytes32 decoy = propose(liar, interim(genesis, 1, 667));
+        (uint64 timeout, uint64 end, uint64 deadline) = settlement.schedule(settlement.contestOf(wrong));
+        eq(timeout, opened + 1 days, "bonds decide after the challenge window");
+        eq(end, opened + 1 days + 1 hours, "end");
+        eq(deadline, opened + 1 days + 12 hours, "deadline");
+        vm.warp(opened + 2 hours);
+        ok(!settlement.finalizable(wrong) && !settlement.finalizable(decoy), "as without a decoy");
+        vm.warp(opened + 1 days - 1);
         dispute();
+        toEscalation();
+        escalate(honest, right, BOND);
         vm.warp(block.timestamp + 1 hours);
+        settlement.finalize(right);
+        eq(paid(honest, right), 4 * BOND, "both wrong claims paid");
+    }
+
+    function test_many_changes_of_the_lead_at_once_win_nothing() public {
+        dispute();
+        toEscalation();
+        bytes32 decoy = propose(liar, interim(genesis, 1, 667));
+        // One transaction of a griefer: twelve changes of the lead between claims of its own.
+        for (uint256 i = 0; i < 12; ++i) {
+            bytes32 hash = i % 2 == 0 ? decoy : wrong;
+            escalate(liar, hash, 2 * settlement.record(leader()).bond - settlement.record(hash).bond);
+            eq(leader(), hash, "leads");
+        }
+        (, uint64 end,) = settlement.schedule(settlement.contestOf(wrong));
+        eq(end, block.timestamp + 1 hours, "a whole window is left");
+        vm.warp(end - 1);
+        escalate(honest, right, 2 * settlement.record(leader()).bond - BOND);
+        vm.warp(block.timestamp + 1 hours);
+        settlement.finalize(right);
+        ok(lost(wrong) && lost(decoy), "more capital wins");
+    }
+
+    function test_escalation_ends_at_its_deadline() public {
+        vm.warp(block.timestamp + 1 days - 1);
+        dispute();
+        uint256 start = block.timestamp + 1 hours;
+        vm.warp(start);
         uint256 lead = BOND;
-        for (uint256 i = 1; i < 12; ++i) {
+        for (uint256 i = 1; i <= 12; ++i) {
             bytes32 hash = i % 2 == 1 ? right : wrong;
-            address who = i % 2 == 1 ? honest : liar;
-            escalate(who, hash, 2 * lead - settlement.record(hash).bond);
+            escalate(i % 2 == 1 ? honest : liar, hash, 2 * lead - settlement.record(hash).bond);
             lead = 2 * lead;
             vm.warp(block.timestamp + 1 hours - 1);
         }
-        Contests.Contest memory contest = settlement.contest(settlement.contestOf(right));
-        eq(contest.windows, 12, "windows");
-        eq(contest.leader, right, "leader");
+        bytes32 contest = settlement.contestOf(right);
+        escalate(friend, right, 2 * lead);
+        (, uint64 end, uint64 deadline) = settlement.schedule(contest);
+        eq(deadline, start + 12 hours, "deadline");
+        eq(end, deadline, "the last window is cut");
+        vm.warp(deadline - 1);
+        escalate(liar, wrong, 2 * settlement.record(right).bond);
+        eq(leader(), wrong, "the lead changes to the last second");
+        (, end,) = settlement.schedule(contest);
+        eq(end, deadline, "and moves the end no more");
+        vm.warp(deadline);
         vm.deal(address(this), 10_000 ether);
-        vm.expectRevert(abi.encodeWithSelector(Contests.LastWindow.selector, right));
-        settlement.escalate{value: 1000 ether}(wrong);
-        escalate(friend, right, 1);
-        vm.warp(block.timestamp + 1);
-        settlement.finalize(right);
+        vm.expectRevert(abi.encodeWithSelector(Contests.ContestDecided.selector, contest, wrong));
+        settlement.escalate{value: 10_000 ether}(right);
+        settlement.finalize(wrong);
+    }
+
+    function testFuzz_a_dispute_ends_within_the_lifetime_formula(uint256 seed) public {
+        uint256 opened = block.timestamp;
+        vm.warp(opened + seed % 1 days);
+        dispute();
+        toEscalation();
+        bytes32 contest = settlement.contestOf(right);
+        for (uint256 i = 0; i < 40 && settlement.decided(contest) == 0; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            bytes32 hash = leader() == right ? wrong : right;
+            escalate(friend, hash, 2 * settlement.record(leader()).bond - settlement.record(hash).bond);
+            vm.warp(block.timestamp + seed % 2 hours);
+        }
+        (,, uint64 deadline) = settlement.schedule(contest);
+        ok(deadline <= opened + 1 days + 1 hours + 12 hours, "windows of the formula");
+        vm.warp(deadline);
+        ok(settlement.decided(contest) != 0, "decided");
     }
 
     function test_a_flood_of_rivals_changes_nothing() public {
@@ -243,14 +317,13 @@ contract DisputesTest is Rig {
 
     function testFuzz_a_disputes_money_is_conserved(uint256 seed) public {
         dispute();
-        vm.warp(block.timestamp + 1 hours);
+        toEscalation();
         bytes32 contest = settlement.contestOf(right);
         uint256 staked = 2 * BOND;
         for (uint256 i = 0; i < 10; ++i) {
             if (settlement.decided(contest) != 0) break;
             seed = uint256(keccak256(abi.encode(seed)));
             bytes32 hash = seed & 1 == 0 ? right : wrong;
-            if (settlement.contest(contest).windows == 12 && settlement.contest(contest).leader != hash) continue;
             uint256 amount = 1 + (seed >> 8) % (20 * BOND);
             escalate(seed & 2 == 0 ? honest : friend, hash, amount);
             staked += amount;

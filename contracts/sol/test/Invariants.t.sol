@@ -14,6 +14,8 @@ contract Brawl is Rig {
     bytes32[] public hashes;
     mapping(bytes32 => Claim) private _claims;
     address[3] public backers = [address(0xb1), address(0xb2), address(0xb3)];
+    mapping(bytes32 => bool) public finalInTime;
+    bytes32 public settled;
     uint256 public paidIn;
     uint256 public paidOut;
 
@@ -38,35 +40,38 @@ contract Brawl is Rig {
         return hashes.length;
     }
 
-    function parentOf(bytes32 hash) external view returns (bytes32) {
-        return _claims[hash].parent;
-    }
-
     function genesis() external view returns (bytes32) {
         return inbox.genesisClaim();
     }
 
+    function claimOf(bytes32 hash) external view returns (Claim memory) {
+        return _claims[hash];
+    }
+
     function proposeSome(uint256 parentPick, uint64 seq, uint256 salt, uint256 who) external {
-        uint256 pick = parentPick % (hashes.length + 1);
-        bytes32 parent = pick == hashes.length ? inbox.genesisClaim() : hashes[pick];
-        Claim memory c = interim(parent, 1 + seq % 4, salt % 4);
-        address by = backers[who % 3];
-        vm.deal(by, by.balance + BOND);
-        vm.prank(by);
-        bytes32 hash = settlement.proposeClaim{value: BOND}(c, "");
-        paidIn += BOND;
-        _claims[hash] = c;
-        hashes.push(hash);
+        _propose(interim(_pickParent(parentPick), 1 + seq % 4, salt % 4), salt % 4, who);
+    }
+
+    /// @dev Not often: once one of these is final, nothing is proposed any more.
+    function proposeClosing(uint256 parentPick, uint256 salt, uint256 who) external {
+        if (salt % 2 == 0) _propose(closing(_pickParent(parentPick), salt % 3), salt % 3, who);
     }
 
     function rival(uint256 pick, uint256 salt, uint256 who) external {
         if (hashes.length == 0) return;
         Claim memory c = _claims[hashes[pick % hashes.length]];
         c.stateRoot = bytes32(salt);
-        address by = backers[who % 3];
-        vm.deal(by, by.balance + BOND);
-        vm.prank(by);
-        bytes32 hash = settlement.proposeClaim{value: BOND}(c, "");
+        _propose(c, salt, who);
+    }
+
+    function _pickParent(uint256 pick) private view returns (bytes32) {
+        pick %= hashes.length + 1;
+        return pick == hashes.length ? inbox.genesisClaim() : hashes[pick];
+    }
+
+    function _propose(Claim memory c, uint256 salt, uint256 who) private {
+        c.withdrawalRoot = keccak256(abi.encode("withdrawals", salt));
+        bytes32 hash = propose(backers[who % 3], c);
         paidIn += BOND;
         _claims[hash] = c;
         hashes.push(hash);
@@ -82,6 +87,13 @@ contract Brawl is Rig {
         paidIn += amount;
     }
 
+    /// @dev To where bonds begin to decide.
+    function waitForEscalation(uint256 pick) external {
+        if (hashes.length == 0) return;
+        (uint64 timeout,,) = settlement.schedule(settlement.contestOf(hashes[pick % hashes.length]));
+        if (timeout > block.timestamp) passSeconds(timeout - block.timestamp);
+    }
+
     function resolveSome(uint256 pick) external {
         if (hashes.length == 0 || pick % 5 != 0) return;
         vm.prank(address(committee));
@@ -95,8 +107,16 @@ contract Brawl is Rig {
     }
 
     function finalizeSome(uint256 pick) external {
-        if (hashes.length == 0) return;
-        settlement.finalize(hashes[pick % hashes.length]);
+        // The first that can be, from a random one on: few can at any time.
+        for (uint256 i = 0; i < hashes.length; ++i) {
+            bytes32 hash = hashes[(pick % hashes.length + i) % hashes.length];
+            try settlement.finalize(hash) {
+                if (settled != 0) return;
+                finalInTime[hash] = true;
+                if (_claims[hash].closeNumber != 0) settled = hash;
+                return;
+            } catch {}
+        }
     }
 
     function reapSome(uint256 pick) external {
@@ -159,7 +179,7 @@ contract DisputeInvariants is Checks {
         for (uint256 i = 0; i < n; ++i) {
             bytes32 hash = brawl.hashes(i);
             Contests.Status status = settlement.statusOf(hash);
-            bytes32 parent = brawl.parentOf(hash);
+            bytes32 parent = brawl.claimOf(hash).parent;
             if (status != Contests.Status.Final) continue;
             ok(parent == brawl.genesis() || settlement.statusOf(parent) == Contests.Status.Final, "parent is final");
             for (uint256 j = 0; j < i; ++j) {
@@ -167,6 +187,30 @@ contract DisputeInvariants is Checks {
                 bool rival = settlement.contestOf(other) == settlement.contestOf(hash);
                 ok(!rival || settlement.statusOf(other) == Contests.Status.Rejected, "one winner");
             }
+        }
+    }
+
+    /// @dev The Vault pays against claims that were final when the rollup was settled, the settled one among them, and
+    /// against no other.
+    function invariant_no_claim_against_a_losing_root() public view {
+        uint256 n = brawl.count();
+        for (uint256 i = 0; i < n; ++i) {
+            bytes32 hash = brawl.hashes(i);
+            try settlement.finalWithdrawalRoot(hash) returns (bytes32 root) {
+                ok(brawl.finalInTime(hash), "final in time");
+                ok(settlement.statusOf(hash) == Contests.Status.Final, "final");
+                eq(root, brawl.claimOf(hash).withdrawalRoot, "its own root");
+            } catch {
+                ok(!brawl.finalInTime(hash), "refused only where it must be");
+            }
+        }
+        bytes32 settled = brawl.settled();
+        eq(settlement.settledClaim(), settled, "the first closing claim");
+        try settlement.settlementRoot() returns (bytes32 root) {
+            eq(root, brawl.claimOf(settled).settlementRoot, "its own leaves");
+            ok(settlement.statusOf(settled) == Contests.Status.Final, "settled by a winner");
+        } catch {
+            eq(settled, 0, "not settled");
         }
     }
 }

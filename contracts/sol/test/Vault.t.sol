@@ -56,6 +56,28 @@ contract Reenterer {
 }
 
 contract VaultTest is VaultRig {
+    function test_a_claim_forged_before_the_settlement_withdraws_nothing_after_it() public {
+        pass(1);
+        post();
+        addMessage(0, address(0), 0, 10 ether, address(0xbad), "");
+        Claim memory forged = interim(inbox.genesisClaim(), 1, 666);
+        forged.withdrawalRoot = Trees.appendRoot(messageHashes());
+        passClose();
+        bytes32 right = propose(user, closing(inbox.genesisClaim(), 0));
+        passSeconds(1 days - 12);
+        // Nobody can rival it any more once the rollup is settled, a block later.
+        bytes32 wrong = propose(address(0xbad), forged);
+        passSeconds(12);
+        settlement.finalize(right);
+        passSeconds(1 days);
+        settlement.finalize(wrong);
+        bytes32[32] memory proof = messageProof(0);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.FinalAfterSettlement.selector, wrong));
+        vault.withdraw(wrong, messages[0], proof);
+        eq(address(vault).balance, 10 ether, "custody");
+        eq(settlement.bondDue(wrong, address(0xbad)), BOND, "bond");
+    }
+
     function test_every_kind_of_leaf_is_paid_once() public {
         addLeaf(0, address(0), 0, 4 ether, address(0xd0));
         addLeaf(1, address(erc20), 0, 600, address(0xd1));

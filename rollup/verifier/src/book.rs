@@ -53,6 +53,8 @@ pub struct ProposedClaim {
     pub status: ClaimStatus,
     /// Whether L1 was told that it is rejected.
     pub reaped: bool,
+    /// Whether it became final after the settlement: then L1 pays nothing under it.
+    pub late: bool,
     /// Whether its contest has rivals.
     pub disputed: bool,
     /// Attesters counted for it.
@@ -67,6 +69,11 @@ impl ProposedClaim {
     /// Whether it is about the end.
     pub fn is_closing(&self) -> bool {
         self.claim.closeNumber != 0
+    }
+
+    /// Whether it settled the rollup: the first closing claim that became final.
+    pub fn settles(&self) -> bool {
+        self.is_closing() && self.status == ClaimStatus::Final && !self.late
     }
 
     /// Right, and not rejected.
@@ -149,6 +156,7 @@ impl ClaimBook {
                     tx_hash: entry.tx_hash,
                     status: ClaimStatus::Pending,
                     reaped: false,
+                    late: false,
                     disputed: self.claims.iter().any(|claim| claim.contest == event.contest),
                     attested: Vec::new(),
                     carries_leaves: self.with_leaves.contains(&event.claimHash),
@@ -178,10 +186,11 @@ impl ClaimBook {
         let Some(contest) = self.places.get(&hash).and_then(|place| self.claims.get(*place)).map(|c| c.contest) else {
             return;
         };
+        let settled = self.claims.iter().any(ProposedClaim::settles);
         let mut fallen = Vec::new();
         for claim in &mut self.claims {
             if claim.hash == hash {
-                claim.status = ClaimStatus::Final;
+                (claim.status, claim.late) = (ClaimStatus::Final, settled);
             } else if claim.contest == contest || fallen.contains(&claim.claim.parent) {
                 claim.status = ClaimStatus::Rejected;
                 fallen.push(claim.hash);
@@ -283,6 +292,22 @@ mod tests {
         assert_eq!(book.claims().len(), 2);
         assert!(book.claims().iter().all(|claim| claim.status == Pending), "finality was reorganised away");
         assert_eq!(verdicts(&mut book).len(), 2);
+    }
+
+    #[test]
+    fn what_is_final_after_the_settlement_is_late() {
+        let mut book = ClaimBook::default();
+        let about =
+            |batch_seq, close_number| Claim { batchSeq: batch_seq, closeNumber: close_number, ..Claim::default() };
+        let claims = [about(1, 0), about(2, 0), about(3, 9), about(4, 9)];
+        let hashes: Vec<B256> = claims.iter().map(|claim| propose(&mut book, 11, claim)).collect();
+        for place in [0, 2, 1, 3] {
+            let event = Settlement::ClaimFinal { claimHash: hashes[place], claim: claims[place].clone() };
+            book.apply(20, 0, B256::ZERO, SettlementEvents::ClaimFinal(event));
+        }
+        let late: Vec<_> = book.claims().iter().map(|claim| (claim.status, claim.late, claim.settles())).collect();
+        let expected = [(false, false), (true, false), (false, true), (true, false)];
+        assert_eq!(late, expected.map(|(late, settles)| (ClaimStatus::Final, late, settles)));
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl View {
         self.claims.iter().find(|claim| claim.hash == hash)
     }
 
+    /// Whether a closing claim is final: L1 takes no claims any more.
+    pub fn is_settled(&self) -> bool {
+        self.claims.iter().any(ProposedClaim::settles)
+    }
+
     /// The rollup after its end, once it closed.
     pub fn closing(&self) -> Option<&Arc<Closing>> {
         self.results.closing.as_ref()

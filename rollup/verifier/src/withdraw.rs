@@ -36,7 +36,7 @@ pub fn withdrawal(
     let place = usize::try_from(index).unwrap_or(usize::MAX);
     let sent = view.results.messages.get(place).ok_or(VerifierError::NoMessage(index))?;
     let holds = |claim: &&ProposedClaim| {
-        claim.status == ClaimStatus::Final && claim.is_sound() && claim.claim.blockNumber >= sent.block
+        claim.status == ClaimStatus::Final && !claim.late && claim.is_sound() && claim.claim.blockNumber >= sent.block
     };
     let Some(claim) = view.claims.iter().find(holds) else { return Ok(None) };
     let message = read_message(info, reader, sent, index)?.ok_or(VerifierError::NoMessage(index))?;

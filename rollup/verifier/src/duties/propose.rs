@@ -11,6 +11,9 @@ use crate::{ClaimStatus, Closing, ProposedClaim, VerifierError, View};
 impl Context {
     /// The claim that is due, if any.
     pub(super) async fn proposal(&self, view: &View) -> Result<Option<Action>, VerifierError> {
+        if view.is_settled() {
+            return Ok(None);
+        }
         match view.closing() {
             Some(closing) => self.closing_claim(view, closing).await,
             None => Ok(self.interval_claim(view)),

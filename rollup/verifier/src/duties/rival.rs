@@ -1,5 +1,7 @@
 //! Against wrong claims: a rival stops both of its ways to finality; if the resolver stays silent, the
-//! right claim has to lead by bond when an escalation window passes.
+//! right claim has to lead by bond when an escalation window passes. Whoever leads at the deadline wins, and the lead
+//! can change a moment before it: so in the last window the whole budget goes onto the right claim, leading or not,
+//! and whoever wants to take the lead then needs twice as much.
 
 use alloy_primitives::{B256, Bytes, U256};
 use mayfly_contracts::{settlement::Settlement, types::Claim};
@@ -7,14 +9,37 @@ use mayfly_contracts::{settlement::Settlement, types::Claim};
 use super::{Action, Context, short};
 use crate::{ClaimStatus, ProposedClaim, Verdict, VerifierError, VerifierEvent, View};
 
-/// In the last escalation window nobody can take the lead (`ConfigRules.MAX_ESCALATIONS`).
-const MAX_WINDOWS: u8 = 12;
+/// How a right claim stands in a dispute that bonds decide.
+struct Stand {
+    leads: bool,
+    /// A change of the lead at this window's end would leave less than a whole window for an answer.
+    last_window: bool,
+    /// What the claim lacks to lead.
+    need: U256,
+    /// What is left of our budget for it.
+    left: U256,
+}
+
+impl Stand {
+    /// What to stake now; `None` if the claim cannot lead within the budget.
+    fn stake(&self) -> Option<U256> {
+        match (self.leads, self.last_window) {
+            (false, _) if self.need > self.left => None,
+            (_, true) => Some(self.left),
+            (true, false) => Some(U256::ZERO),
+            (false, false) => Some(self.need),
+        }
+    }
+}
 
 impl Context {
     /// A right claim beside every wrong one that has none, the most urgent first: if the account's funds do not reach
     /// for all, they go where time is short.
     pub(super) async fn rivals(&self, view: &View, budget: U256) -> Result<Vec<Action>, VerifierError> {
         let mut due: Vec<(u64, B256, &Claim)> = Vec::new();
+        if view.is_settled() {
+            return Ok(Vec::new());
+        }
         for wrong in view.claims.iter().filter(|claim| claim.status == ClaimStatus::Pending) {
             let Verdict::Wrong(expected) = &wrong.verdict else { continue };
             let hash = self.info.claim_hash(expected);
@@ -60,26 +85,51 @@ impl Context {
     async fn defence(&self, view: &View, claim: &ProposedClaim, budget: U256) -> Result<Option<Action>, VerifierError> {
         let settlement = self.contracts.settlement;
         let contest = self.ask(settlement, &Settlement::contestCall { contest_: claim.contest }).await?;
-        let windows = &self.info.config.windows;
-        let resolver_until = contest.rivalAt.saturating_add(windows.resolverTimeout);
-        let decided = !contest.winner.is_zero() || contest.isFinal;
-        if decided || contest.leader == claim.hash || view.l1_time < resolver_until || contest.windows >= MAX_WINDOWS {
+        let schedule = self.ask(settlement, &Settlement::scheduleCall { contest_: claim.contest }).await?;
+        if !contest.winner.is_zero() || view.l1_time < schedule.timeout || view.l1_time >= schedule.end {
             return Ok(None);
         }
         let leader = self.ask(settlement, &Settlement::recordCall { claimHash_: contest.leader }).await?;
         let ours = self.ask(settlement, &Settlement::recordCall { claimHash_: claim.hash }).await?;
         let staked = Settlement::stakeOfCall { claimHash: claim.hash, backer: self.account() };
         let staked = self.ask(settlement, &staked).await?;
-        let need = leader.bond.saturating_mul(U256::from(2)).saturating_sub(ours.bond);
-        if staked.saturating_add(need) > budget {
+        let stand = Stand {
+            leads: contest.leader == claim.hash,
+            last_window: schedule.end.saturating_add(self.info.config.windows.escalationWindow) > schedule.deadline,
+            need: leader.bond.saturating_mul(U256::from(2)).saturating_sub(ours.bond),
+            left: budget.saturating_sub(staked),
+        };
+        let Some(stake) = stand.stake() else {
             let what = format!("defend claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
-            let reason = format!("it would lose without {need} wei more, {staked} of {budget} are staked");
+            let reason = format!("it would lose without {} wei more, {staked} of {budget} are staked", stand.need);
             tracing::error!(what, reason, "the budget is used up");
             self.tell(VerifierEvent::Failed { role: "rival", what, reason });
             return Ok(None);
-        }
-        let what = format!("stake {need} wei on claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
+        };
+        let what = format!("stake {stake} wei on claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
         let call = Settlement::escalateCall { claimHash_: claim.hash };
-        Ok(Some(Action::call("rival", what, settlement, &call, need)))
+        Ok((!stake.is_zero()).then(|| Action::call("rival", what, settlement, &call, stake)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stake(leads: bool, last_window: bool, need: u64, left: u64) -> Option<u64> {
+        let stand = Stand { leads, last_window, need: U256::from(need), left: U256::from(left) };
+        stand.stake().map(|wei| wei.saturating_to())
+    }
+
+    #[test]
+    fn a_right_claim_is_staked_on_as_much_as_it_takes_and_in_the_last_window_all_there_is() {
+        assert_eq!(stake(false, false, 3, 9), Some(3));
+        assert_eq!(stake(true, false, 3, 9), Some(0));
+        assert_eq!(stake(false, true, 3, 9), Some(9));
+        assert_eq!(stake(true, true, 0, 9), Some(9), "leads, and could lose the lead at the last moment");
+        assert_eq!(stake(true, true, 0, 0), Some(0), "all is staked");
+        for last_window in [false, true] {
+            assert_eq!(stake(false, last_window, 10, 9), None, "nothing is thrown after a lost cause");
+        }
     }
 }

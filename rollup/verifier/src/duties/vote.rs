@@ -15,10 +15,10 @@ impl Context {
         };
         let mut actions = Vec::new();
         for claim in view.claims.iter().filter(disputed) {
-            let contest =
-                self.ask(self.contracts.settlement, &Settlement::contestCall { contest_: claim.contest }).await?;
-            let until = contest.rivalAt.saturating_add(self.info.config.windows.resolverTimeout);
-            if contest.winner.is_zero() && view.l1_time < until {
+            let (settlement, contest_) = (self.contracts.settlement, claim.contest);
+            let contest = self.ask(settlement, &Settlement::contestCall { contest_ }).await?;
+            let schedule = self.ask(settlement, &Settlement::scheduleCall { contest_ }).await?;
+            if contest.winner.is_zero() && view.l1_time < schedule.timeout {
                 actions.extend(self.decision(claim).await?);
             }
         }

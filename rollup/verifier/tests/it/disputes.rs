@@ -9,6 +9,8 @@ use super::world::{ATTACKER, ETHER, GRIEFER, HONEST, RESOLVER, USER, World, quic
 
 const FINAL: u8 = 2;
 const REJECTED: u8 = 3;
+/// Bonds decide once the resolver's time and the challenge window, which is longer, are over.
+const ESCALATION: u64 = 1_001;
 
 /// A wrong claim about the first batch, seen by everybody.
 async fn wronged(world: &World) -> B256 {
@@ -103,7 +105,7 @@ async fn with_a_dead_resolver_the_right_claim_outlasts_a_griefer() {
     let leader =
         async || world.call(world.info.settlement, &Settlement::contestCall { contest_: contest }).await.leader;
     assert_eq!(leader().await, wrong, "proposed first, same bond");
-    world.anvil.advance(501).await.unwrap();
+    world.anvil.advance(ESCALATION).await.unwrap();
     lead(&world, contest, right).await;
     // The griefer doubles the right claim's bond; the rival answers, each time.
     let griefer = world.sender(GRIEFER).await;
@@ -143,7 +145,7 @@ async fn nobody_defends_beyond_the_budget() {
     let wrong = wronged(&world).await;
     let right = rivalled(&rival, wrong).await;
     let contest = world.call(world.info.settlement, &Settlement::contestOfCall { claimHash_: right }).await;
-    world.anvil.advance(501).await.unwrap();
+    world.anvil.advance(ESCALATION).await.unwrap();
     lead(&world, contest, right).await;
     let staked = Settlement::stakeOfCall { claimHash: right, backer: Anvil::key(HONEST).address() };
     assert_eq!(world.call(world.info.settlement, &staked).await, U256::from(2 * ETHER), "all of the budget");
@@ -269,8 +271,8 @@ async fn one_unit_too_much_in_one_leaf_loses_on_the_slow_path() {
     let rival = world.verifier(roles);
     let right = rivalled(&rival, wrong).await;
     let contest = world.call(world.info.settlement, &Settlement::contestOfCall { claimHash_: right }).await;
-    // The challenge window is longer than the resolver's time, and neither passes the claim.
-    world.anvil.advance(501).await.unwrap();
+    // Both the challenge window and the resolver's time are over, and neither passes the claim.
+    world.anvil.advance(ESCALATION).await.unwrap();
     lead(&world, contest, right).await;
     assert!(world.finalize(wrong).await.is_err());
     world.anvil.advance(1_001).await.unwrap();
