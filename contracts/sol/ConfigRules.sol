@@ -44,7 +44,8 @@ library ConfigRules {
         _require(c.protocolVersion == PROTOCOL_VERSION, "protocolVersion");
         _require(c.chainId == 0 || block.chainid == DEV_CHAIN_ID, "chainId");
         _require(c.endTime > block.timestamp, "endTime");
-        _require(c.drain > 0, "drain");
+        // A frozen rollup lasts for the drain, and nothing can be forced in its last forceWindow.
+        _require(c.drain > c.windows.forceWindow, "drain");
         _require(c.blockGasLimit >= MIN_BLOCK_GAS_LIMIT && c.blockGasLimit <= MAX_BLOCK_GAS_LIMIT, "blockGasLimit");
         _require(c.blockTimeMs > 0, "blockTimeMs");
         _require(c.windows.livenessWindow > c.windows.forceWindow, "livenessWindow");
@@ -55,7 +56,7 @@ library ConfigRules {
         _require(c.closeReward <= type(uint96).max, "closeReward");
         _require(c.attestationFee <= type(uint96).max, "attestationFee");
         _require(c.daMode <= MAX_DA_MODE, "daMode");
-        _require(c.forceGasTarget > 0 && c.forceGasTarget <= type(uint64).max, "forceGasTarget");
+        _require(c.forceGasTarget > 0 && c.forceGasTarget <= c.blockGasLimit, "forceGasTarget");
     }
 
     function _checkKeys(Config memory c) private pure {

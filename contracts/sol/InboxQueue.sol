@@ -6,11 +6,13 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ConfigArgs} from "./CloneArgs.sol";
 import {Credits} from "./Credits.sol";
 import {TokenMetadata} from "./TokenMetadata.sol";
 import {Kind} from "./Types.sol";
+import {Predeploys} from "./l2/Predeploys.sol";
 
 /// @dev One queue for everything that L1 puts into a rollup: deposits and forced transactions, in one rolling hash.
 abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
@@ -45,12 +47,17 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     uint128 public constant MIN_FORCE_PRICE = 0.001 gwei;
 
     uint256 private constant PRICE_CHANGE_DENOMINATOR = 8;
+    /// @dev Forced gas that one L1 block may sell, in targets; the price alone rises too slowly to stop a burst.
+    uint256 private constant FORCED_BLOCK_TARGETS = 8;
 
     Item[] private _items;
     ForceMarket private _market;
 
     /// @notice Custody of the rollup's assets.
     address public vault;
+
+    /// @notice The kind as which a token was first deposited, 1 … 3, which is its kind for good; 0 before.
+    mapping(address token => uint8 kind) public tokenKind;
 
     /// @notice An item joined the queue.
     event QueueItem(uint64 indexed index, uint8 kind, address sender, uint64 gasLimit, bytes payload);
@@ -61,6 +68,10 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     error ForceClosed();
     /// @notice Nothing can be credited to the zero address.
     error ZeroRecipient();
+    /// @notice Nothing at the protocol's own addresses settles.
+    error FixedRecipient(address to);
+    /// @notice The token is of another kind than the deposit says.
+    error WrongTokenKind(address token, uint8 kind);
     /// @notice The custody would rise above the rollup's limit.
     error AboveMaxTvl(uint256 custody, uint256 limit);
     /// @notice The Vault's balance did not rise.
@@ -71,6 +82,8 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     error ForcedSize(uint256 size, uint256 limit);
     /// @notice The gas limit of the forced transaction is outside of 21,000 … 2²⁴.
     error ForcedGas(uint64 gasLimit);
+    /// @notice This L1 block has sold as much forced gas as it may; try in the next.
+    error ForcedBlockFull(uint256 gasSold, uint256 limit);
     /// @notice The payment does not cover the forced gas.
     error ForcedPayment(uint256 paid, uint256 price);
     /// @notice There is no item with this index.
@@ -79,6 +92,7 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     modifier whenDepositsOpen(address to) {
         if (!_depositsOpen()) revert DepositsClosed();
         if (to == address(0)) revert ZeroRecipient();
+        if (Predeploys.isFixed(to)) revert FixedRecipient(to);
         _;
     }
 
@@ -99,6 +113,7 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     /// @param to Recipient on the rollup.
     /// @param amount Units to take.
     function depositERC20(address token, address to, uint256 amount) external nonReentrant whenDepositsOpen(to) {
+        _fixKind(token, Kind.ERC20);
         uint256 before = IERC20(token).balanceOf(vault);
         IERC20(token).safeTransferFrom(msg.sender, vault, amount);
         uint256 balance = IERC20(token).balanceOf(vault);
@@ -119,6 +134,7 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
     /// @param to Recipient on the rollup.
     /// @param tokenId The token.
     function depositERC721(address token, address to, uint256 tokenId) external nonReentrant whenDepositsOpen(to) {
+        _fixKind(token, Kind.ERC721);
         if (IERC721(token).ownerOf(tokenId) == vault) revert NotReceived(token, tokenId);
         IERC721(token).transferFrom(msg.sender, vault, tokenId);
         if (IERC721(token).ownerOf(tokenId) != vault) revert NotReceived(token, tokenId);
@@ -143,6 +159,7 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
         nonReentrant
         whenDepositsOpen(to)
     {
+        _fixKind(token, Kind.ERC1155);
         uint256 before = IERC1155(token).balanceOf(vault, id);
         IERC1155(token).safeTransferFrom(msg.sender, vault, id, amount, "");
         uint256 balance = IERC1155(token).balanceOf(vault, id);
@@ -234,10 +251,27 @@ abstract contract InboxQueue is Credits, ReentrancyGuardTransient {
         emit QueueItem(index, kind, msg.sender, gasLimit, payload);
     }
 
+    /// @dev ERC-721 has ERC-20's `transferFrom` and `balanceOf`, so a token's own word decides first, and its first
+    /// deposit for those that say nothing.
+    function _fixKind(address token, uint8 kind) private {
+        uint8 known = tokenKind[token];
+        if (known == kind) return;
+        if (known == 0 && kind == Kind.ERC20) {
+            if (ERC165Checker.supportsInterface(token, type(IERC721).interfaceId)) known = Kind.ERC721;
+            else if (ERC165Checker.supportsInterface(token, type(IERC1155).interfaceId)) known = Kind.ERC1155;
+        }
+        if (known != 0) revert WrongTokenKind(token, known);
+        tokenKind[token] = kind;
+    }
+
     function _buy(uint64 gasLimit) private {
         uint128 price = uint128(forcePrice());
-        uint64 used = _market.number == block.number ? _market.gasUsed : 0;
-        _market = ForceMarket({price: price, number: uint64(block.number), gasUsed: used + gasLimit});
+        uint64 used = gasLimit + (_market.number == block.number ? _market.gasUsed : 0);
+        uint256 limit = FORCED_BLOCK_TARGETS * ConfigArgs.forceGasTarget();
+        // The largest transaction fits into an empty block, however low the target.
+        if (limit < MAX_FORCED_GAS) limit = MAX_FORCED_GAS;
+        if (used > limit) revert ForcedBlockFull(used, limit);
+        _market = ForceMarket({price: price, number: uint64(block.number), gasUsed: used});
     }
 
     /// @dev Price of the next block, after one in which `gasUsed` was bought.

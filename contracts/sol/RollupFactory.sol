@@ -6,6 +6,7 @@ import {ConfigRules} from "./ConfigRules.sol";
 import {Inbox} from "./Inbox.sol";
 import {Settlement} from "./Settlement.sol";
 import {Allocation, Config} from "./Types.sol";
+import {Predeploys} from "./l2/Predeploys.sol";
 
 /// @title Creates rollups
 /// @notice One per L1. Three clones per rollup, of which nobody can change anything: Inbox, Settlement, Vault.
@@ -105,7 +106,8 @@ contract RollupFactory {
 
     function _sum(Allocation[] memory genesis) private pure returns (uint256 sum) {
         for (uint256 i = 0; i < genesis.length; ++i) {
-            if (genesis[i].to == address(0) || genesis[i].amount == 0) revert InvalidAllocation(i);
+            address to = genesis[i].to;
+            if (to == address(0) || Predeploys.isFixed(to) || genesis[i].amount == 0) revert InvalidAllocation(i);
             sum += genesis[i].amount;
         }
     }

@@ -59,6 +59,13 @@ pub fn fixed_addresses() -> Vec<Address> {
     all
 }
 
+/// Whether L1 refuses to credit an account: it is the protocol's own, or in the range of 256 that is kept for predeploys
+/// (`Predeploys.isFixed`), and nobody could ever claim what it holds.
+pub fn is_fixed(account: Address) -> bool {
+    let others = [CREATE2_DEPLOYER, eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS];
+    account[..19] == L2_BRIDGE[..19] || others.contains(&account)
+}
+
 /// Code of the clone that the bridge makes for a token: the EIP-1167 proxy to `implementation`.
 pub fn clone_code(implementation: Address) -> Bytes {
     let mut code = Vec::with_capacity(45);
@@ -87,6 +94,13 @@ mod tests {
         assert!(all.iter().all(|predeploy| !predeploy.code.is_empty()));
         let addresses: BTreeSet<_> = fixed_addresses().into_iter().collect();
         assert_eq!(addresses.len(), all.len() + 1);
+    }
+
+    #[test]
+    fn l1_credits_no_fixed_address() {
+        assert!(fixed_addresses().into_iter().all(is_fixed));
+        assert!(is_fixed(address!("0x4d61796600000000000000000000000000000042")));
+        assert!(!is_fixed(address!("0x4d61796600000000000000000000000000000100")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ import {Inbox} from "../Inbox.sol";
 import {RollupFactory} from "../RollupFactory.sol";
 import {Settlement} from "../Settlement.sol";
 import {Allocation, Config, Stage} from "../Types.sol";
+import {Predeploys} from "../l2/Predeploys.sol";
 import {Rig} from "./Rig.sol";
 
 contract FactoryTest is Rig {
@@ -81,6 +82,9 @@ contract FactoryTest is Rig {
         genesis[0].to = address(0);
         vm.expectRevert(abi.encodeWithSelector(RollupFactory.InvalidAllocation.selector, 0));
         factory.create{value: 2 ether}(c, genesis);
+        genesis[0].to = Predeploys.SYSTEM;
+        vm.expectRevert(abi.encodeWithSelector(RollupFactory.InvalidAllocation.selector, 0));
+        factory.create{value: 2 ether}(c, genesis);
         genesis[0].to = user;
         c.maxTvl = 1 ether - 1;
         vm.expectRevert(abi.encodeWithSelector(RollupFactory.AboveMaxTvl.selector, 1 ether, 1 ether - 1));
@@ -111,6 +115,11 @@ contract FactoryTest is Rig {
         c = baseConfig();
         c.drain = 0;
         refuses(c, "drain");
+        // Nothing could be forced into a frozen rollup.
+        c.drain = c.windows.forceWindow;
+        refuses(c, "drain");
+        c.drain += 1;
+        launch(c, new Allocation[](0));
         c = baseConfig();
         c.blockGasLimit = (1 << 24) - 1;
         refuses(c, "blockGasLimit");
@@ -136,6 +145,8 @@ contract FactoryTest is Rig {
         refuses(c, "daMode");
         c = baseConfig();
         c.forceGasTarget = 0;
+        refuses(c, "forceGasTarget");
+        c.forceGasTarget = c.blockGasLimit + 1;
         refuses(c, "forceGasTarget");
     }
 
@@ -174,6 +185,7 @@ contract FactoryTest is Rig {
         }
         low[0].endTime = uint64(block.timestamp) + 59;
         low[1].drain = 59;
+        low[1].windows.forceWindow = 58;
         low[2].windows.forceWindow = 599;
         low[3].windows.livenessWindow = 1199;
         low[4].windows.freezeDelay = 599;
@@ -216,7 +228,7 @@ contract FactoryTest is Rig {
         if (!dev) vm.chainId(1);
         Config memory c = baseConfig();
         c.endTime = uint64(block.timestamp + bound(times[0], 60, 5 days));
-        c.drain = uint64(bound(times[1], 60, 3 days));
+        c.drain = uint64(bound(times[1], 601, 3 days));
         c.windows.freezeDelay = uint64(bound(times[2], 600, 2 days));
         c.windows.proposeWindow = uint64(bound(times[3], 600, 2 days));
         c.windows.challengeWindow = uint64(bound(times[4], 1 days, 4 days));

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Credits} from "../Credits.sol";
 import {Inbox} from "../Inbox.sol";
 import {InboxQueue} from "../InboxQueue.sol";
-import {Stage} from "../Types.sol";
+import {Allocation, Config, Stage} from "../Types.sol";
 import {Rig} from "./Rig.sol";
 
 contract LivenessTest is Rig {
@@ -153,5 +153,16 @@ contract LivenessTest is Rig {
         ok(inbox.stage() == Stage.Draining, "stage");
         pass(1);
         post();
+    }
+
+    function test_a_frozen_rollup_still_takes_forced_transactions() public {
+        Config memory c = baseConfig();
+        c.drain = c.windows.forceWindow + 1;
+        launch(c, new Allocation[](0));
+        request();
+        vm.warp(block.timestamp + 601);
+        inbox.freeze();
+        vm.prank(user);
+        inbox.forceTransaction{value: 1 gwei * 21_000}(hex"02", 21_000);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 
 /// @title Refuses every payment and every callback
 contract RevertingReceiver {
@@ -81,5 +82,20 @@ contract BadMetadataERC20 is ERC20 {
             mstore(0, 256)
             return(0, 32)
         }
+    }
+}
+
+/// @title An ERC-721 from before ERC-165, which does not say what it is
+contract SilentNft is ERC721 {
+    constructor() ERC721("Silent", "SIL") {}
+
+    /// @notice Mints to anyone.
+    function mint(address to, uint256 tokenId) external {
+        _mint(to, tokenId);
+    }
+
+    /// @notice Knows nothing of interfaces.
+    function supportsInterface(bytes4) public pure override returns (bool) {
+        return false;
     }
 }

@@ -2,10 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {Credits} from "../Credits.sol";
 import {InboxQueue} from "../InboxQueue.sol";
 import {Allocation, Config} from "../Types.sol";
 import {Vault} from "../Vault.sol";
-import {BadMetadataERC20, FeeOnTransferERC20, RevertingReceiver} from "./Nasty.sol";
+import {Predeploys} from "../l2/Predeploys.sol";
+import {BadMetadataERC20, FeeOnTransferERC20, RevertingReceiver, SilentNft} from "./Nasty.sol";
 import {Rig} from "./Rig.sol";
 import {TestERC1155, TestERC20, TestERC721} from "./TestTokens.sol";
 import {Vm} from "./Vm.sol";
@@ -232,7 +234,83 @@ contract QueueTest is Rig {
         inbox.forceTransaction{value: 1 ether}("x", 21_000);
         eq(item(4, 21_000).length, 1, "payload");
         eq(before - user.balance, fee, "surplus came back");
+        pass(1);
         inbox.forceTransaction{value: 1 ether}(new bytes(131_072), 1 << 24);
+        vm.stopPrank();
+    }
+
+    function test_a_block_sells_eight_targets_of_forced_gas_or_one_largest_transaction() public {
+        Config memory c = baseConfig();
+        c.forceGasTarget = 3_000_000;
+        launch(c, new Allocation[](0));
+        vm.startPrank(user);
+        inbox.forceTransaction{value: 1 ether}("x", 1 << 24);
+        uint64 rest = 24_000_000 - (1 << 24);
+        bytes memory full = abi.encodeWithSelector(InboxQueue.ForcedBlockFull.selector, 24_000_001, 24_000_000);
+        vm.expectRevert(full);
+        inbox.forceTransaction{value: 1 ether}("x", rest + 1);
+        inbox.forceTransaction{value: 1 ether}("x", rest);
+        full = abi.encodeWithSelector(InboxQueue.ForcedBlockFull.selector, 24_021_000, 24_000_000);
+        vm.expectRevert(full);
+        inbox.forceTransaction{value: 1 ether}("x", 21_000);
+        pass(1);
+        inbox.forceTransaction{value: 1 ether}("x", 1 << 24);
+        vm.stopPrank();
+        c.forceGasTarget = 1;
+        launch(c, new Allocation[](0));
+        vm.prank(user);
+        inbox.forceTransaction{value: 1 ether}("x", 1 << 24);
+    }
+
+    function test_a_token_is_of_one_kind() public {
+        // transferFrom and balanceOf of an ERC-721 would do for an ERC-20, and take token number 7.
+        vm.startPrank(user);
+        vm.expectRevert(abi.encodeWithSelector(InboxQueue.WrongTokenKind.selector, address(erc721), 2));
+        inbox.depositERC20(address(erc721), address(9), 7);
+        vm.expectRevert(abi.encodeWithSelector(InboxQueue.WrongTokenKind.selector, address(erc1155), 3));
+        inbox.depositERC20(address(erc1155), address(9), 3);
+        vm.stopPrank();
+
+        SilentNft silent = new SilentNft();
+        silent.mint(user, 5);
+        silent.mint(user, 6);
+        vm.startPrank(user);
+        silent.setApprovalForAll(address(inbox), true);
+        inbox.depositERC721(address(silent), address(9), 5);
+        eq(inbox.tokenKind(address(silent)), 2, "kind");
+        bytes memory wrong = abi.encodeWithSelector(InboxQueue.WrongTokenKind.selector, address(silent), 2);
+        vm.expectRevert(wrong);
+        inbox.depositERC20(address(silent), address(9), 6);
+        vm.expectRevert(wrong);
+        inbox.depositERC1155(address(silent), address(9), 6, 1);
+        inbox.depositERC721(address(silent), address(9), 6);
+        inbox.depositERC20(address(erc20), address(9), 1);
+        vm.expectRevert(abi.encodeWithSelector(InboxQueue.WrongTokenKind.selector, address(erc20), 1));
+        inbox.depositERC721(address(erc20), address(9), 1);
+        vm.stopPrank();
+    }
+
+    function test_nothing_is_deposited_to_the_protocols_own_addresses() public {
+        address[5] memory fixedOnes = [
+            Predeploys.BRIDGE,
+            address(uint160(Predeploys.BRIDGE) - 1),
+            Predeploys.SYSTEM,
+            Predeploys.CREATE2_DEPLOYER,
+            Predeploys.BEACON_ROOTS
+        ];
+        vm.startPrank(user);
+        for (uint256 i = 0; i < fixedOnes.length; ++i) {
+            bytes memory err = abi.encodeWithSelector(InboxQueue.FixedRecipient.selector, fixedOnes[i]);
+            vm.expectRevert(err);
+            inbox.depositETH{value: 1}(fixedOnes[i]);
+            vm.expectRevert(err);
+            inbox.depositERC20(address(erc20), fixedOnes[i], 1);
+            vm.expectRevert(err);
+            inbox.depositERC721(address(erc721), fixedOnes[i], 7);
+            vm.expectRevert(err);
+            inbox.depositERC1155(address(erc1155), fixedOnes[i], 3, 1);
+        }
+        inbox.depositETH{value: 1}(address(uint160(Predeploys.SYSTEM) + 1));
         vm.stopPrank();
     }
 
@@ -288,7 +366,7 @@ contract QueueTest is Rig {
         eq(address(inbox).balance, first + second, "held");
         inbox.sweepFees();
         eq(inbox.creditOf(organiser), second, "left over");
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(Credits.NothingDue.selector, organiser));
         inbox.sweepFees();
     }
 

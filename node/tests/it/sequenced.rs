@@ -47,7 +47,7 @@ fn rollup_config(now: u64) -> Config {
         blockGasLimit: 1 << 26,
         blockTimeMs: 20,
         windows: Windows {
-            forceWindow: 600,
+            forceWindow: 30,
             livenessWindow: 3_600,
             freezeDelay: 30,
             proposeWindow: 60,

@@ -4,6 +4,7 @@ use super::rules::{DEV_CHAIN_ID, PROTOCOL_VERSION, validate};
 use super::units::{Span, Wei};
 use crate::error::ConfigError;
 use alloy_primitives::{Address, U256};
+use mayfly_contracts::predeploys::is_fixed;
 use mayfly_contracts::types::{Allocation, Config, Windows};
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +147,7 @@ struct Spans {
 
 const DEV_WINDOWS: Spans = Spans {
     ends_in: 3_600,
-    drain: 5,
+    drain: 8,
     force: 5,
     liveness: 10,
     freeze_delay: 5,
@@ -162,7 +163,7 @@ const DEV_WINDOWS: Spans = Spans {
 
 const LIVE_WINDOWS: Spans = Spans {
     ends_in: 4 * 3_600,
-    drain: 1_800,
+    drain: 3_600,
     force: 1_800,
     liveness: 3_600,
     freeze_delay: 1_800,
@@ -264,8 +265,9 @@ impl RollupConfig {
             return Err(bad(self.genesis.len().to_string(), "at most 1000 entries"));
         }
         let entry = |entry: &GenesisEntry| {
-            if entry.to.is_zero() || entry.amount.0.is_zero() {
-                return Err(bad(format!("{} {}", entry.to, entry.amount), "an address and an amount that are not 0"));
+            if entry.to.is_zero() || is_fixed(entry.to) || entry.amount.0.is_zero() {
+                let rule = "an address that is neither 0 nor the protocol's own, and an amount that is not 0";
+                return Err(bad(format!("{} {}", entry.to, entry.amount), rule));
             }
             Ok(Allocation { to: entry.to, amount: entry.amount.0 })
         };
@@ -309,7 +311,7 @@ mod tests {
         let text = r#"
             name = "mint-night"
             ends_in = "2h"
-            drain = "10m"
+            drain = "40m"
             block_time = "50ms"
             claim_bond = "0.5 ether"
             da = "blobs"
@@ -320,7 +322,7 @@ mod tests {
         "#;
         let (config, genesis) = RollupConfig::from_toml(text).unwrap().resolve(&launch(1)).unwrap();
         assert_eq!(config.endTime, 1_790_000_000 + 7_200);
-        assert_eq!((config.drain, config.blockTimeMs, config.daMode, config.quorum), (600, 50, 1, 1));
+        assert_eq!((config.drain, config.blockTimeMs, config.daMode, config.quorum), (2_400, 50, 1, 1));
         assert_eq!(config.claimBond, U256::from(500) * U256::from(MILLIETHER));
         assert_eq!(genesis.len(), 1);
     }
@@ -334,6 +336,8 @@ mod tests {
             ("end_time = 5", "end_time"),
             ("drain = \"10s\"", "drain"),
             ("drain = \"90500ms\"", "drain"),
+            ("drain = \"30m\"\nforce_window = \"30m\"", "drain"),
+            ("force_gas_target = 100000001", "force_gas_target"),
             ("challenge_window = \"1h\"", "challenge_window"),
             ("liveness_window = \"10m\"", "liveness_window"),
             ("min_delay_blocks = 95", "min_delay_blocks"),
@@ -345,6 +349,7 @@ mod tests {
             ("resolver = \"0x0202020202020202020202020202020202020202\"", "resolver"),
             ("attesters = [\"0x0202020202020202020202020202020202020202\"]", "attesters"),
             ("[[genesis]]\nto = \"0x0202020202020202020202020202020202020202\"\namount = \"0\"", "genesis"),
+            ("[[genesis]]\nto = \"0x4d61796600000000000000000000000000000001\"\namount = \"1 ether\"", "genesis"),
         ];
         for (text, field) in cases {
             match resolve(text, 1) {

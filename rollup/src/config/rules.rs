@@ -65,11 +65,12 @@ fn check_structure(c: &Config, l1_chain_id: u64, now: u64) -> Result<(), ConfigE
     require(c.protocolVersion == PROTOCOL_VERSION, "protocol_version", c.protocolVersion, "1")?;
     require(c.chainId == 0 || l1_chain_id == DEV_CHAIN_ID, "chain_id", c.chainId, "0 on any L1 but 31337")?;
     require(c.endTime > now, "end_time", c.endTime, &format!("later than the L1 time {now}"))?;
-    require(c.drain > 0, "drain", c.drain, "more than 0 s")?;
+    // A frozen rollup lasts for the drain, and nothing can be forced in its last force_window.
+    let rule = format!("longer than force_window, {} s", c.windows.forceWindow);
+    require(c.drain > c.windows.forceWindow, "drain", c.drain, &rule)?;
     let gas = MIN_BLOCK_GAS_LIMIT..=MAX_BLOCK_GAS_LIMIT;
     require(gas.contains(&c.blockGasLimit), "block_gas_limit", c.blockGasLimit, "16777216 to 1073741824")?;
     require(c.blockTimeMs > 0, "block_time", c.blockTimeMs, "at least 1 ms")?;
-    let rule = format!("longer than force_window, {} s", c.windows.forceWindow);
     require(c.windows.livenessWindow > c.windows.forceWindow, "liveness_window", c.windows.livenessWindow, &rule)?;
     require(c.windows.escalationWindow > 0, "escalation_window", c.windows.escalationWindow, "more than 0 s")?;
     let lag = 1..=MAX_ORIGIN_LAG;
@@ -79,8 +80,8 @@ fn check_structure(c: &Config, l1_chain_id: u64, now: u64) -> Result<(), ConfigE
     require(c.closeReward <= amount_max, "close_reward", c.closeReward, "at most 2^96 - 1 wei")?;
     require(c.attestationFee <= amount_max, "attestation_fee", c.attestationFee, "at most 2^96 - 1 wei")?;
     require(c.daMode <= MAX_DA_MODE, "da", c.daMode, "0, 1 or 2")?;
-    let target = !c.forceGasTarget.is_zero() && c.forceGasTarget <= U256::from(u64::MAX);
-    require(target, "force_gas_target", c.forceGasTarget, "1 to 2^64 - 1 gas")
+    let target = !c.forceGasTarget.is_zero() && c.forceGasTarget <= U256::from(c.blockGasLimit);
+    require(target, "force_gas_target", c.forceGasTarget, "1 to block_gas_limit")
 }
 
 fn check_keys(c: &Config) -> Result<(), ConfigError> {

@@ -28,7 +28,7 @@ async fn config(anvil: &Anvil) -> Config {
         blockGasLimit: 1 << 26,
         blockTimeMs: 20,
         windows: Windows {
-            forceWindow: 60,
+            forceWindow: 30,
             livenessWindow: 120,
             freezeDelay: 30,
             proposeWindow: 60,

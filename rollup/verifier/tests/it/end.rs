@@ -72,7 +72,10 @@ async fn wait_for_request(world: &World) {
 
 #[tokio::test]
 async fn a_request_that_the_end_overtakes_gives_its_bond_back() {
-    let world = World::with(|config| (config.endTime, config.drain) = (config.endTime - 20_000 + 620, 20)).await;
+    let world = World::with(|config| {
+        (config.endTime, config.drain, config.windows.forceWindow) = (config.endTime - 20_000 + 620, 20, 10);
+    })
+    .await;
     let mut roles = world.roles().await;
     (roles.freeze, roles.finalize) = (true, true);
     let freezer = world.verifier(roles);
