@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {IERC1155Errors, IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {DemoCollection} from "../demo/DemoCollection.sol";
 import {BridgedERC1155} from "../l2/BridgedERC1155.sol";
 import {BridgedERC20} from "../l2/BridgedERC20.sol";
@@ -135,7 +135,9 @@ contract L2Test is Checks {
         credit721(alice, 5);
         vm.expectRevert(abi.encodeWithSelector(BridgedERC721.NotHolder.selector, address(this), 5));
         bridge.withdrawERC721(token, alice, 5);
-        vm.expectRevert();
+        vm.expectRevert(
+            abi.encodeWithSelector(IERC1155Errors.ERC1155InsufficientBalance.selector, address(this), 0, 1, 2)
+        );
         bridge.withdrawERC1155(token, alice, 2, 1);
         vm.expectRevert(abi.encodeWithSelector(L2Bridge.NotBridged.selector, 1, alice));
         bridge.withdrawERC20(alice, alice, 1);

@@ -17,7 +17,6 @@ interface Vm {
     function etch(address account, bytes calldata code) external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
-    function expectRevert() external;
     function getRecordedLogs() external returns (Log[] memory);
     function prank(address sender) external;
     function prank(address sender, address origin) external;
