@@ -124,6 +124,15 @@ impl L1Follower {
         })
     }
 
+    /// The last delivered block could not be dealt with: it and what was read ahead are forgotten, and L1 is asked again
+    /// what stands in its place.
+    pub fn put_back(&mut self) {
+        self.ready.clear();
+        let Some(last) = self.delivered else { return };
+        self.known.retain(|known| known.number < last.number);
+        self.delivered = self.known.back().copied();
+    }
+
     /// Follows in a task until `stop`, a permanent error (the last item) or a dropped receiver.
     pub fn spawn(mut self, stop: CancellationToken) -> mpsc::Receiver<Result<FollowEvent, L1Error>> {
         let (sender, receiver) = mpsc::channel(EVENTS_AHEAD);

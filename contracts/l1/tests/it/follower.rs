@@ -98,6 +98,23 @@ async fn a_reorg_before_delivery_goes_unnoticed() {
 }
 
 #[tokio::test]
+async fn a_block_that_was_put_back_is_delivered_again_or_what_stands_in_its_place() {
+    let (anvil, mut follower) = set_up(1, 6).await;
+    let mut next = async || follower.try_next().await.map(|event| numbers(&event.into_iter().collect::<Vec<_>>()));
+    assert_eq!(next().await.unwrap(), [1]);
+    follower.put_back();
+    let mut next = async || follower.try_next().await.map(|event| numbers(&event.into_iter().collect::<Vec<_>>()));
+    assert_eq!(next().await.unwrap(), [1], "also the first one");
+    assert_eq!([next().await.unwrap(), next().await.unwrap(), next().await.unwrap()].concat(), [2, 3, 4]);
+    anvil.reorg(3).await.unwrap();
+    follower.put_back();
+    let events = drain(&mut follower).await;
+    assert_eq!(numbers(&events), [4, 5, 6], "no reorganisation: it had not been dealt with");
+    let FollowEvent::Block(block) = &events[0] else { panic!() };
+    assert_eq!(anvil.client().head(BlockTag::Number(4)).await.unwrap().hash(), block.hash);
+}
+
+#[tokio::test]
 async fn refuses_a_reorg_deeper_than_its_memory_or_its_start() {
     let (anvil, mut follower) = set_up(1, 20).await;
     drain(&mut follower).await;
