@@ -31,7 +31,8 @@ pub struct SequencerSettings {
     pub pause_after_seconds: u64,
     /// Nor with more than this unposted.
     pub max_unposted_bytes: usize,
-    /// Before the close time, how long the sequencer keeps to itself to post the rest.
+    /// Before the close time, how long the sequencer keeps to itself to post the rest. What was answered and L1 takes
+    /// back is put on the chain again until about two L1 blocks before it.
     pub post_margin_seconds: u64,
     /// Queue items are posted so long before they become overdue.
     pub overdue_margin_seconds: u64,
@@ -43,8 +44,6 @@ pub struct SequencerSettings {
     pub max_fee_gwei: u64,
     /// Highest fee per blob gas offered to L1, in gwei.
     pub max_blob_fee_gwei: u64,
-    /// L1 blocks on top of a batch's after which it is not looked at again.
-    pub confirmations: u64,
     /// For tests: leave forced transactions alone. Refused on any L1 but the development chain.
     pub ignore_forced: bool,
 }
@@ -66,7 +65,6 @@ impl Default for SequencerSettings {
             bump_after_seconds: 48,
             max_fee_gwei: 500,
             max_blob_fee_gwei: 500,
-            confirmations: 12,
             ignore_forced: false,
         }
     }

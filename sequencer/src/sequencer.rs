@@ -9,7 +9,7 @@ use mayfly_l1::{BeaconClient, BlockRef, FeeCaps, Key, L1Client, Sender};
 use mayfly_ledger::Ledger;
 use mayfly_proto::Meter;
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::{Derivation, L2Ref};
+use mayfly_rollup::derive::{Checkpoint, Derivation, L2Ref};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use crate::executor::{Executor, ExecutorParts, Mailbox, Message, Stands};
 use crate::handle::{Inner, SequencerHandle};
 use crate::intake::{Intake, IntakeParts, Rules};
 use crate::metrics::{Metrics, Registered};
-use crate::mirror::{Mirror, Recorder, start_of};
+use crate::mirror::{Mirror, Recorder, check_stands, first_block, is_recorded};
 use crate::poster::{Poster, PosterParts};
 use crate::receipts::Receipts;
 use crate::shared::{Billing, Shared};
@@ -86,7 +86,7 @@ impl Sequencer {
         if let Some(dir) = &config.data_dir {
             std::fs::create_dir_all(dir)?;
         }
-        let (stands, start) = find_start(&config).await?;
+        let place = find_place(&config).await?;
         let sender = Sender::connect(l1.clone(), keys.poster.clone(), fee_caps(settings)).await.map_err(l1_error)?;
         let receipts = Receipts::new(&keys.receipts, info.rollup, terms.chain_id, l1.clone())?;
         // Nothing is awaited from here on: it starts whole, or what started is dropped.
@@ -95,7 +95,7 @@ impl Sequencer {
         let billing = config.meter.clone().map(|meter| Billing::organiser(meter, info));
         let shared = Arc::new(Shared::new(config.chain.reader(), admission.clone(), metrics, billing));
         let parts = Start { terms, admission, shared, mailbox: Mailbox::new(), registered, receipts };
-        parts.run(config, stands, start, sender)
+        parts.run(config, place, sender)
     }
 }
 
@@ -110,25 +110,21 @@ struct Start {
 }
 
 impl Start {
-    fn run(
-        self,
-        config: SequencerConfig,
-        stands: Stands,
-        start: BlockRef,
-        sender: Sender,
-    ) -> Result<SequencerHandle, SequencerError> {
+    fn run(self, config: SequencerConfig, place: Place, sender: Sender) -> Result<SequencerHandle, SequencerError> {
+        let Place { stands, from, start } = place;
         let Self { terms, admission, shared, mailbox, registered, receipts } = self;
         let SequencerConfig { info, settings, chain, data_dir, l1, beacon, ledger, cancel, .. } = config;
         answer_when_durable(&chain, &shared);
         let intake = intake(&settings, terms, admission, &mailbox)?;
         let (recorder, recorded) = mpsc::channel(MAX_UNRECORDED);
         let (notes_in, notes) = mpsc::channel(MAX_UNRECORDED);
-        let stand = *stands.last();
+        let settled = stands.last().l1.number;
         let executor = Executor::spawn(ExecutorParts {
             info: Arc::clone(&info),
             settings: settings.clone(),
             chain,
             stands,
+            from,
             data_dir,
             mailbox: Arc::clone(&mailbox),
             shared: Arc::clone(&shared),
@@ -141,14 +137,18 @@ impl Start {
             client: l1.clone(),
             beacon,
             start,
+            again: None,
+            settled,
             poll: settings.l1_poll(),
             mailbox: Arc::clone(&mailbox),
             shared: Arc::clone(&shared),
             recorder,
             tagged: None,
+            last: None,
         };
         tasks.spawn(mirror.run(stop.clone()));
-        tasks.spawn(Recorder::new(ledger.clone(), l1, terms, &stand).run(recorded, notes, stop.clone()));
+        let recorder = Recorder::new(ledger.clone(), l1, Arc::clone(&info), &from);
+        tasks.spawn(recorder.run(recorded, notes, stop.clone()));
         let poster = Arc::new(Mutex::default());
         let parts = PosterParts {
             terms,
@@ -165,8 +165,16 @@ impl Start {
     }
 }
 
-/// Where derivation stands, and the L1 block to read first.
-async fn find_start(config: &SequencerConfig) -> Result<(Stands, BlockRef), SequencerError> {
+/// Where to go on.
+struct Place {
+    stands: Stands,
+    /// The stand from which on L1 is read.
+    from: Checkpoint,
+    /// The L1 block to read first.
+    start: BlockRef,
+}
+
+async fn find_place(config: &SequencerConfig) -> Result<Place, SequencerError> {
     let reader = config.chain.reader();
     let genesis = *Derivation::new(Arc::clone(&config.info), genesis_ref(&reader)?).checkpoint();
     let mut stands = Stands::open(config.data_dir.as_deref(), genesis)?;
@@ -174,8 +182,12 @@ async fn find_start(config: &SequencerConfig) -> Result<(Stands, BlockRef), Sequ
         let block = reader.block_by_number(at.number).map_err(|e| SequencerError::Chain(e.to_string()))?;
         Ok(block.is_some_and(|b| b.hash == at.hash))
     };
-    let start = start_of(&config.l1, &config.info, &mut stands, holds, genesis).await?;
-    Ok((stands, start))
+    check_stands(&config.l1, &config.info, &mut stands, holds).await?;
+    let recorded = is_recorded(&config.ledger, &config.info, stands.first()).await;
+    let recorded = recorded.map_err(|e| SequencerError::Ledger(e.to_string()))?;
+    let from = if recorded { *stands.first() } else { genesis };
+    let start = first_block(&config.l1, &config.info, &from).await?;
+    Ok(Place { stands, from, start })
 }
 
 fn answer_when_durable(chain: &Chain, shared: &Arc<Shared>) {

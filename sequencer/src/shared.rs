@@ -145,6 +145,11 @@ impl Shared {
         self.own_data.lock().iter().find(|(hash, _)| *hash == data_hash).map(|(_, data)| data.clone())
     }
 
+    /// The hash of an L1 block that is followed, if it is remembered.
+    pub(crate) fn origin(&self, number: u64) -> Option<B256> {
+        self.origins.lock().get(&number).copied()
+    }
+
     /// Remembers the hash of an L1 block.
     pub(crate) fn note_origin(&self, number: u64, hash: B256) {
         let mut origins = self.origins.lock();

@@ -1,11 +1,19 @@
 //! L1 blocks, lifecycle, batches, claims and submissions: what comes with L1 and goes with it.
 
-use crate::env::{address, block, db, hash, log, rollup};
+use crate::env::{TestDb, address, block, db, hash, log, rollup};
 use alloy_primitives::{B256, Bytes, U256};
 use mayfly_ledger::{
-    BatchContent, BatchFields, BatchInclusion, BatchState, Cause, ClaimEvent, ClaimSeen, ClaimState, LedgerError,
-    NewPost, Purpose, Rollup, Stage, Submission,
+    BatchContent, BatchFields, BatchInclusion, BatchState, Cause, ClaimEvent, ClaimSeen, ClaimState, L1Block,
+    LedgerError, NewPost, Purpose, Reorged, Rollup, Stage, Submission,
 };
+
+fn hashes(blocks: &[L1Block]) -> Vec<B256> {
+    blocks.iter().map(|block| block.hash).collect()
+}
+
+async fn hashes_seen(db: &TestDb, after: u64) -> Vec<B256> {
+    db.ledger.l1_seen_after(after).await.unwrap().into_iter().map(|(_, hash)| hash).collect()
+}
 
 #[tokio::test]
 async fn refuses_l1_blocks_that_do_not_fit() {
@@ -19,7 +27,9 @@ async fn refuses_l1_blocks_that_do_not_fit() {
         let refused = db.ledger.record_l1_blocks(&wrong).await.unwrap_err();
         assert!(matches!(refused, LedgerError::L1Mismatch { .. }), "{wrong:?}: {refused}");
     }
-    assert_eq!(db.ledger.reorg(14).await.unwrap().blocks, chain[5..].iter().map(|b| b.hash).collect::<Vec<_>>());
+    let gone = hashes(&chain[5..]);
+    assert_eq!(hashes_seen(&db, 14).await, gone);
+    assert_eq!(db.ledger.reorg(&gone).await.unwrap().blocks, gone);
     db.ledger.record_l1_blocks(&[other]).await.unwrap();
     assert_eq!(db.ledger.l1_hash_at(15).await.unwrap(), Some(other.hash));
 }
@@ -42,13 +52,37 @@ async fn a_reorganisation_takes_the_steps_it_caused() {
     );
     assert_eq!((steps[1].cause, steps[1].l1_number), (at(1, 5), Some(2)));
     assert_eq!(db.ledger.prune_l1_blocks(4).await.unwrap(), 0, "blocks with steps stay");
-    db.ledger.reorg(2).await.unwrap();
+    db.ledger.reorg(&hashes(&chain[2..])).await.unwrap();
     assert_eq!(db.ledger.stage(address(1)).await.unwrap(), Some(Stage::Active));
     db.ledger.record_step(address(1), Stage::Archived, Cause::Operator).await.unwrap();
     assert_eq!(db.ledger.stage(address(1)).await.unwrap(), Some(Stage::Archived));
     let unseen = Cause::Block { hash: chain[2].hash };
     assert!(db.ledger.record_step(address(1), Stage::Draining, unseen).await.is_err(), "its block is not known");
     assert!(db.ledger.record_step(address(1), Stage::Closing, Cause::Operator).await.is_err(), "only L1 closes");
+}
+
+#[tokio::test]
+async fn a_late_reorganisation_of_one_rollup_leaves_what_another_recorded_since() {
+    let db = db().await;
+    let old: Vec<_> = (1..5).map(|number| block(number, 0, 99)).collect();
+    let new: Vec<_> = (3..6).map(|number| block(number, 1, 3)).collect();
+    db.ledger.record_l1_blocks(&old).await.unwrap();
+    for n in [1, 2] {
+        db.ledger.insert_rollup(&rollup(n)).await.unwrap();
+        let cause = Cause::Log { hash: old[2].hash, index: u64::from(n) };
+        db.ledger.record_step(address(n), Stage::Active, cause).await.unwrap();
+    }
+    // The first rollup sees the fork, and is on its other side already when the second one sees it.
+    db.ledger.reorg(&hashes(&old[2..])).await.unwrap();
+    assert_eq!(db.ledger.stage(address(2)).await.unwrap(), None, "what hung on a block that is gone is gone for all");
+    db.ledger.record_l1_blocks(&new).await.unwrap();
+    let cause = Cause::Log { hash: new[0].hash, index: 7 };
+    db.ledger.record_step(address(1), Stage::Active, cause).await.unwrap();
+    let at = BatchInclusion { block_hash: new[0].hash, ..inclusion(3) };
+    db.ledger.batch_included(address(1), &fields(1, 10), &at).await.unwrap();
+    assert_eq!(db.ledger.reorg(&hashes(&old[2..])).await.unwrap(), Reorged::default());
+    assert_eq!(db.ledger.steps(address(1)).await.unwrap()[0].cause, cause);
+    assert_eq!(db.ledger.last_batch(address(1)).await.unwrap().unwrap().state, BatchState::Included);
 }
 
 #[tokio::test]
@@ -113,12 +147,19 @@ async fn a_batch_and_its_post_are_stored_together() {
     let enqueued = db.ledger.enqueue_batch(address(1), &fields(1, 10), &CONTENT, &batch_post("1")).await.unwrap();
     let again = db.ledger.enqueue_batch(address(1), &fields(1, 10), &CONTENT, &batch_post("1")).await.unwrap();
     assert_eq!((again.id, again.is_new), (enqueued.id, false));
-    let rival = db.ledger.enqueue_batch(address(1), &fields(1, 11), &CONTENT, &batch_post("other")).await.unwrap_err();
-    assert!(matches!(rival, LedgerError::KeyConflict { what: "batch", .. }), "{rival}");
-    assert!(db.ledger.post_by_key("other").await.unwrap().is_none(), "nothing of it is stored");
     let stored = db.ledger.last_batch(address(1)).await.unwrap().unwrap();
     assert_eq!((stored.fields, stored.content, stored.post), (fields(1, 10), Some(CONTENT), Some(enqueued.id)));
     assert_eq!((stored.state, stored.inclusion), (BatchState::Built, None));
+    // Another one under its number takes its place, until one is on L1.
+    let next = db.ledger.enqueue_batch(address(1), &fields(1, 11), &CONTENT, &batch_post("2")).await.unwrap();
+    let stored = db.ledger.batches(address(1), 1).await.unwrap();
+    assert_eq!(stored.iter().map(|b| (b.fields, b.post)).collect::<Vec<_>>(), [(fields(1, 11), Some(next.id))]);
+    db.ledger.enqueue_batch(address(1), &fields(1, 10), &CONTENT, &batch_post("1")).await.unwrap();
+    assert_eq!(db.ledger.batches(address(1), 1).await.unwrap(), stored, "nothing new, nothing void");
+    db.ledger.batch_included(address(1), &fields(1, 11), &inclusion(20)).await.unwrap();
+    let late = db.ledger.enqueue_batch(address(1), &fields(1, 12), &CONTENT, &batch_post("3")).await.unwrap_err();
+    assert!(matches!(late, LedgerError::KeyConflict { what: "batch", .. }), "{late}");
+    assert!(db.ledger.post_by_key("3").await.unwrap().is_none(), "nothing of it is stored");
 }
 
 #[tokio::test]
@@ -134,10 +175,11 @@ async fn a_batch_follows_l1_there_and_back() {
     db.ledger.set_batch_content(address(1), 2, &CONTENT).await.unwrap();
     assert_eq!(db.ledger.batches(address(1), 2).await.unwrap()[0].content, Some(CONTENT));
     assert_eq!(db.ledger.finalize_batches(address(1), 20).await.unwrap(), 1);
-    db.ledger.reorg(21).await.unwrap();
+    db.ledger.reorg(&[hash(22)]).await.unwrap();
     let left = db.ledger.batches(address(1), 1).await.unwrap();
     assert_eq!(left.iter().map(|batch| batch.state).collect::<Vec<_>>(), [BatchState::Final]);
-    db.ledger.reorg(19).await.unwrap();
+    assert_eq!(hashes_seen(&db, 19).await, [hash(20)], "what only a batch hangs on");
+    db.ledger.reorg(&[hash(20)]).await.unwrap();
     let left = db.ledger.last_batch(address(1)).await.unwrap().unwrap();
     assert_eq!((left.state, left.inclusion), (BatchState::Built, None));
 }
@@ -192,12 +234,12 @@ async fn claims_and_their_events_hang_on_l1_blocks() {
     assert_eq!(claims[0].attesters, [address(8), address(9)]);
     assert_eq!(claims[0].seen, claim(100, 1));
     assert_eq!(states(claims), [(hash(100), ClaimState::Final), (hash(101), ClaimState::Rejected)]);
-    db.ledger.reorg(5).await.unwrap();
+    db.ledger.reorg(&hashes(&chain[5..])).await.unwrap();
     assert_eq!(
         states(db.ledger.claims(address(1)).await.unwrap()),
         [(hash(100), ClaimState::Pending), (hash(101), ClaimState::Pending)]
     );
-    db.ledger.reorg(2).await.unwrap();
+    db.ledger.reorg(&hashes(&chain[2..5])).await.unwrap();
     assert_eq!(states(db.ledger.claims(address(1)).await.unwrap()), [(hash(100), ClaimState::Pending)]);
 }
 

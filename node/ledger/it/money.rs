@@ -145,14 +145,40 @@ async fn a_reorganisation_is_compensated_not_erased() {
     let gone = db.ledger.transfer(&NewTransfer { cause: at(6, 0), ..deposit("gone", 1, 100) }).await.unwrap().id;
     let spend = transfer("spend", &[(account(AccountKind::Payer, 1), -70), (account(AccountKind::Earned, 2), 70)]);
     db.ledger.transfer(&spend).await.unwrap();
-    assert_eq!(db.ledger.reorg(5).await.unwrap().transfers, [gone]);
-    assert_eq!(db.ledger.reorg(5).await.unwrap().transfers, [], "once");
+    let fork = [block(6, 0, 99).hash];
+    assert_eq!(db.ledger.reorg(&fork).await.unwrap().transfers, [gone]);
+    assert_eq!(db.ledger.reorg(&fork).await.unwrap().transfers, [], "once");
     assert_eq!(balance(&db, AccountKind::Payer, 1).await, I256::ZERO, "what was left of it");
     assert_eq!(balance(&db, AccountKind::Shortfall, 1).await, amount(-60), "what was spent of it");
     assert_eq!(balance(&db, AccountKind::Custody, 0xff).await, amount(-10));
     assert_eq!(db.ledger.liabilities(ETH).await.unwrap(), U256::from(10), "what the vault holds");
     let first = db.ledger.compensate(gone).await.unwrap();
     assert_eq!(db.ledger.compensate(gone).await.unwrap(), first);
+    assert_eq!(db.ledger.audit().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_log_that_l1_takes_back_and_returns_counts_again() {
+    let db = db().await;
+    let there = block(6, 0, 99);
+    let booked = NewTransfer { cause: Some(log(&there, 0)), ..deposit("d", 1, 100) };
+    let id = db.ledger.transfer(&booked).await.unwrap().id;
+    let spend = transfer("spend", &[(account(AccountKind::Payer, 1), -70), (account(AccountKind::Earned, 2), 70)]);
+    db.ledger.transfer(&spend).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(db.ledger.reorg(&[there.hash]).await.unwrap().transfers, [id]);
+        assert_eq!(balance(&db, AccountKind::Payer, 1).await, I256::ZERO);
+        assert_eq!(balance(&db, AccountKind::Shortfall, 1).await, amount(-70));
+        let again = db.ledger.transfer(&booked).await.unwrap();
+        assert_eq!((again.id, again.is_new), (id, true));
+        assert!(!db.ledger.transfer(&booked).await.unwrap().is_new, "once");
+        assert_eq!(balance(&db, AccountKind::Payer, 1).await, amount(30));
+        assert_eq!(balance(&db, AccountKind::Shortfall, 1).await, I256::ZERO);
+    }
+    // What was taken back by hand is not brought back by reading L1 again.
+    db.ledger.compensate(id).await.unwrap();
+    assert!(!db.ledger.transfer(&booked).await.unwrap().is_new);
+    assert_eq!(balance(&db, AccountKind::Payer, 1).await, I256::ZERO);
     assert_eq!(db.ledger.audit().await.unwrap(), []);
 }
 

@@ -179,9 +179,17 @@ async fn a_reorganised_post_waits_again_and_ends_once() {
     // Mined before it was marked as broadcast: the crash between the two.
     assert_eq!(db.ledger.mark_mined(&mined(tx, 10, hash(10))).await.unwrap(), id);
     assert_eq!(db.ledger.mined_posts(10).await.unwrap(), [(id, 10, hash(10))]);
-    assert_eq!(db.ledger.reorg(9).await.unwrap().posts, [id]);
+    assert_eq!(db.ledger.reorg(&[hash(10)]).await.unwrap().posts, [id]);
     let stored = db.ledger.post(id).await.unwrap();
     assert_eq!((stored.state, stored.nonce, stored.inclusion), (PostState::Broadcast, Some(0), None));
+
+    // The same for one post alone, if it still is where L1 has another block.
+    db.ledger.mark_mined(&mined(tx, 10, hash(10))).await.unwrap();
+    db.ledger.reopen_post(id, hash(9)).await.unwrap();
+    assert_eq!(db.ledger.post(id).await.unwrap().state, PostState::Mined);
+    db.ledger.reopen_post(id, hash(10)).await.unwrap();
+    assert_eq!(db.ledger.post(id).await.unwrap().state, PostState::Broadcast);
+    drop(db.ledger.lease(id, 0).await.unwrap());
 
     let there = mined(tx, 11, hash(11));
     db.ledger.mark_mined(&there).await.unwrap();

@@ -93,7 +93,8 @@ pub struct Batch {
 }
 
 impl Ledger {
-    /// Stores a batch built here and queues its post, in one step. Repeating it answers with the post that is there.
+    /// Stores a batch built here and queues its post, in one step; one built before under its number is void from then
+    /// on. Repeating it answers with the post that is there, and changes nothing.
     pub async fn enqueue_batch(
         &self,
         rollup: Address,
@@ -104,6 +105,13 @@ impl Ledger {
         let mut tx = self.pool.begin().await?;
         let enqueued = enqueue_in(&mut tx, post).await?;
         if enqueued.is_new {
+            sqlx::query!(
+                "UPDATE batches SET state = 'void' WHERE rollup = $1 AND seq = $2 AND state = 'built'",
+                rollup.as_slice(),
+                int("seq", fields.seq)?
+            )
+            .execute(&mut *tx)
+            .await?;
             let stored = insert(&mut tx, rollup, fields, Some(content), Some(enqueued.id)).await?;
             if !stored {
                 return Err(LedgerError::KeyConflict { what: "batch", key: fields.seq.to_string() });
@@ -173,18 +181,6 @@ impl Ledger {
             int("block", content.last_block)?,
             int("transactions", content.transactions)?,
             int("bytes", content.payload_bytes)?,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// A batch built here will not be posted: its blocks changed, or another batch came first.
-    pub async fn void_batch(&self, rollup: Address, seq: u64) -> Result<(), LedgerError> {
-        sqlx::query!(
-            "UPDATE batches SET state = 'void' WHERE rollup = $1 AND seq = $2 AND state = 'built'",
-            rollup.as_slice(),
-            int("seq", seq)?
         )
         .execute(&self.pool)
         .await?;
@@ -267,18 +263,18 @@ async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-/// Batches included after L1 block `keep` wait again; those that only L1 knew are forgotten.
-pub(crate) async fn reopen_batches(conn: &mut PgConnection, keep: i64) -> Result<(), LedgerError> {
+/// Batches included in the blocks `gone` wait again; those that only L1 knew are forgotten.
+pub(crate) async fn reopen_batches(conn: &mut PgConnection, gone: &[Vec<u8>]) -> Result<(), LedgerError> {
     sqlx::query!(
-        "DELETE FROM batches WHERE state IN ('included', 'final') AND included_number > $1 AND post IS NULL",
-        keep
+        "DELETE FROM batches WHERE state IN ('included', 'final') AND included_hash = ANY($1) AND post IS NULL",
+        gone
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "UPDATE batches SET state = 'built', header_hash = NULL, included_tx = NULL, included_number = NULL, included_hash = NULL, \
-         included_time = NULL WHERE state IN ('included', 'final') AND included_number > $1",
-        keep
+         included_time = NULL WHERE state IN ('included', 'final') AND included_hash = ANY($1)",
+        gone
     )
     .execute(&mut *conn)
     .await?;

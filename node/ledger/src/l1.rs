@@ -138,19 +138,40 @@ impl Ledger {
         Ok(done.rows_affected())
     }
 
-    /// L1 was reorganised: `last_common` is the last block that still stands. Takes back everything that later blocks
-    /// caused: lifecycle steps, claims and their events go, batches and posts wait again, transfers are compensated.
-    pub async fn reorg(&self, last_common: u64) -> Result<Reorged, LedgerError> {
-        let keep = int("L1 number", last_common)?;
+    /// The L1 blocks after `number` that were recorded or that anything here hangs on, in the order of their numbers.
+    /// Those that L1 does not hold at their numbers any more are what [`Ledger::reorg`] wants.
+    pub async fn l1_seen_after(&self, number: u64) -> Result<Vec<(u64, B256)>, LedgerError> {
+        let rows = sqlx::query!(
+            r#"SELECT number AS "number!", hash AS "hash!" FROM (
+                 SELECT number, hash FROM l1_blocks WHERE number > $1
+                 UNION SELECT included_number, included_hash FROM batches WHERE included_number > $1
+                 UNION SELECT mined_number, mined_hash FROM posts WHERE state = 'mined' AND mined_number > $1
+                 UNION SELECT l1_number, l1_hash FROM transfers WHERE l1_number > $1) AS seen
+               ORDER BY number, hash"#,
+            int("L1 number", number)?,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(|row| Ok((uint("L1 number", row.number)?, hash("L1 hash", &row.hash)?))).collect()
+    }
+
+    /// L1 was reorganised: the blocks `gone` are no longer part of it. Takes back everything that they caused: lifecycle
+    /// steps, claims and their events go, batches and posts wait again, transfers are compensated. By hash and not by
+    /// number, for another rollup may have recorded the blocks that came in their place already.
+    pub async fn reorg(&self, gone: &[B256]) -> Result<Reorged, LedgerError> {
+        if gone.len() > MAX_L1_BLOCKS {
+            return Err(LedgerError::TooMany { what: "L1 blocks", limit: MAX_L1_BLOCKS });
+        }
+        let gone: Vec<Vec<u8>> = gone.iter().map(|hash| hash.to_vec()).collect();
         let mut tx = self.pool.begin().await?;
         let blocks =
-            sqlx::query_scalar!("SELECT hash FROM l1_blocks WHERE number > $1 ORDER BY number FOR UPDATE", keep)
+            sqlx::query_scalar!("SELECT hash FROM l1_blocks WHERE hash = ANY($1) ORDER BY number FOR UPDATE", &gone)
                 .fetch_all(&mut *tx)
                 .await?;
-        let posts = crate::outbox::reopen_posts(&mut tx, keep).await?;
-        crate::batches::reopen_batches(&mut tx, keep).await?;
-        let transfers = crate::money::compensate_after(&mut tx, keep).await?;
-        sqlx::query!("DELETE FROM l1_blocks WHERE number > $1", keep).execute(&mut *tx).await?;
+        let posts = crate::outbox::reopen_posts(&mut tx, &gone).await?;
+        crate::batches::reopen_batches(&mut tx, &gone).await?;
+        let transfers = crate::money::compensate_all_of(&mut tx, &gone).await?;
+        sqlx::query!("DELETE FROM l1_blocks WHERE hash = ANY($1)", &gone).execute(&mut *tx).await?;
         tx.commit().await?;
         let blocks = blocks.iter().map(|bytes| hash("L1 hash", bytes)).collect::<Result<_, _>>()?;
         Ok(Reorged { blocks, posts, transfers })

@@ -42,5 +42,4 @@ pub(super) fn quicken(settings: &mut SequencerSettings) {
     settings.overdue_margin_seconds = settings.overdue_margin_seconds.min(2);
     settings.l1_poll_ms = settings.l1_poll_ms.min(250);
     settings.bump_after_seconds = settings.bump_after_seconds.min(10);
-    settings.confirmations = settings.confirmations.min(2);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use alloy_primitives::B256;
 use mayfly_evm::{BlockAttributes, BlockBuilder, RecoveredTx, Refusal};
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::{Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
+use mayfly_rollup::derive::{L1Block, Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
 
 use super::enter::submit_error;
 use super::run::Executor;
@@ -53,7 +53,8 @@ impl Executor {
     pub(super) fn wants_block(&self) -> bool {
         self.pause.is_none()
             && !matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed)
-            && self.now().max(self.l1_time()) < self.last_call()
+            && self.now().max(self.l1_time())
+                < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
             && (!self.rescued.is_empty() || self.pool.has_ready() || self.has_items())
     }
 
@@ -66,7 +67,7 @@ impl Executor {
         if origin.number < self.position().origin {
             return Some(PauseReason::Syncing);
         }
-        let behind_seconds = self.now().saturating_sub(origin.timestamp);
+        let behind_seconds = self.next_time(origin).saturating_sub(origin.timestamp);
         if behind_seconds > self.terms.max_drift {
             let max_seconds = self.terms.max_drift;
             return Some(PauseReason::OriginTooOld { origin: origin.number, behind_seconds, max_seconds });
@@ -159,10 +160,22 @@ impl Executor {
         self.window.items(from, origin).take_while(move |item| !ignores || item.kind != QueueKind::Forced as u8)
     }
 
+    /// The next block's time on this origin.
+    fn next_time(&self, origin: &L1Block) -> u64 {
+        self.now().max(self.chain.head().header.timestamp).max(origin.timestamp)
+    }
+
+    /// Until then what was answered and taken back is put on the chain again, long after the last call: what is left is
+    /// the time to post it in, about two L1 blocks.
+    fn last_rescue(&self) -> u64 {
+        let margin = self.settings.post_margin_seconds.min(2 * self.window.slot_seconds());
+        self.window.clock().close_time.saturating_sub(margin)
+    }
+
     fn plan(&self) -> Option<Plan> {
         let origin = self.window.deep(self.terms.conf_depth)?;
         let parent = &self.chain.head().header;
-        let timestamp = self.now().max(parent.timestamp).max(origin.timestamp);
+        let timestamp = self.next_time(origin);
         if timestamp > origin.timestamp.saturating_add(self.terms.max_drift) {
             return None;
         }

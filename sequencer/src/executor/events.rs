@@ -12,7 +12,14 @@ impl Executor {
     pub(super) fn on_l1(&mut self, message: L1Message) -> Result<(), SequencerError> {
         match message {
             L1Message::Block(block) => self.on_block(*block),
-            L1Message::Reorg(common) => self.on_reorg(common),
+            L1Message::Stands(answer) => {
+                let _ = answer.send(self.stands.l1_blocks());
+                Ok(())
+            }
+            L1Message::Reorg { common, reopen, answer } => {
+                let _ = answer.send(self.on_reorg(common, reopen)?);
+                Ok(())
+            }
             L1Message::CaughtUp => self.on_caught_up(),
             L1Message::Tags { safe, finalized } => {
                 self.tags = (safe, finalized);
@@ -35,9 +42,10 @@ impl Executor {
                 _ => None,
             })
             .collect();
-        self.window.push(block, stand.l1.number)?;
+        self.window.push(block)?;
         self.shared.note_origin(number, hash);
         if number <= stand.l1.number || stand.closed {
+            self.window.forget_batches();
             return Ok(());
         }
         if !self.synced && !batches.is_empty() {

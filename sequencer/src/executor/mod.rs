@@ -15,5 +15,5 @@ mod stands;
 mod window;
 
 pub(crate) use mailbox::Mailbox;
-pub(crate) use run::{Executor, ExecutorParts, L1Message, Message, Note, PostingHealth};
+pub(crate) use run::{Executor, ExecutorParts, GoOn, L1Message, Message, Note, PostingHealth};
 pub(crate) use stands::Stands;

@@ -8,28 +8,39 @@ use mayfly_evm::{RecoveredTx, SealedBlock};
 use mayfly_rollup::derive::{Position, payload_blocks};
 
 use super::build::chain_error;
-use super::run::Executor;
+use super::run::{Executor, GoOn};
+use super::window::Window;
 use crate::error::SequencerError;
 use crate::fail::fail_point;
 use crate::unposted::UnpostedBlock;
 use crate::view::Stage;
 
 impl Executor {
-    /// L1 went back to block `common`.
-    pub(super) fn on_reorg(&mut self, common: u64) -> Result<(), SequencerError> {
-        tracing::warn!(common, "l1 reorganised");
-        self.window.truncate(common);
-        while self.stands.last().l1.number > common {
-            if !self.stands.pop()? {
-                return Err(SequencerError::L1(format!("l1 went back to block {common}, before what is final here")));
-            }
-        }
+    /// L1 went back to block `common`. If that is before all that is remembered, or the mirror has lost its place, L1 is
+    /// read again from the oldest stand that holds, as after a restart.
+    pub(super) fn on_reorg(&mut self, common: u64, reopen: bool) -> Result<GoOn, SequencerError> {
+        tracing::warn!(common, reopen, "l1 reorganised");
+        let reopen = reopen || common < self.stands.first().l1.number;
+        self.stands.go_back(common)?;
         self.generation += 1;
         let stand = *self.stands.last();
+        if reopen {
+            let first = *self.stands.first();
+            self.window = Window::new(&first);
+            self.synced = false;
+            self.shared.unposted.lock().clear();
+            self.pause = self.find_pause();
+            self.publish();
+            let from = first.replay_from().max(self.info.l1_number);
+            return Ok(GoOn { from: Some(from), settled: stand.l1.number });
+        }
+        self.window.truncate(common);
         // Blocks that name an origin above the fork, or were derived from batches that are gone and are not the
         // payload's own, are built again. What stays is unposted again.
-        let keep = self.last_sound(stand.head.number)?;
-        if keep < self.chain.head().header.number {
+        // Before L1 is read to its head that cannot be said; then it is said at the head.
+        let head = self.chain.head().header.number;
+        let keep = if self.synced { self.last_sound(stand.head.number)? } else { head };
+        if keep < head {
             self.take_back(keep)?;
             self.after_rebase()?;
         } else {
@@ -37,7 +48,7 @@ impl Executor {
         }
         self.turn_stage();
         self.publish();
-        Ok(())
+        Ok(GoOn { from: None, settled: stand.l1.number })
     }
 
     /// The head of L1 is reached: from here on blocks may be built.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, RecoveredTx};
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::L1Block;
+use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref};
 use tokio::sync::{mpsc, oneshot};
 
 use super::mailbox::Mailbox;
@@ -61,12 +61,23 @@ impl Message {
 pub(crate) enum L1Message {
     /// The next block.
     Block(Box<L1Block>),
-    /// Blocks above this one are gone.
-    Reorg(u64),
+    /// Blocks above `common` are gone. `reopen`: the mirror has lost its place and reads again from where it is told.
+    Reorg { common: u64, reopen: bool, answer: oneshot::Sender<GoOn> },
+    /// The L1 blocks after which derivation stood, newest first.
+    Stands(oneshot::Sender<Vec<L1Ref>>),
     /// The head was reached.
     CaughtUp,
     /// What L1 calls safe and final.
     Tags { safe: u64, finalized: u64 },
+}
+
+/// Where the mirror goes on after a reorganisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GoOn {
+    /// The block to read first; none: the next one.
+    pub(crate) from: Option<u64>,
+    /// The data of batches up to this block is not needed.
+    pub(crate) settled: u64,
 }
 
 /// How posting goes, as far as block building has to care.
@@ -100,6 +111,8 @@ pub(crate) struct ExecutorParts {
     pub(crate) settings: SequencerSettings,
     pub(crate) chain: Chain,
     pub(crate) stands: Stands,
+    /// Where the mirror starts to read.
+    pub(crate) from: Checkpoint,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) shared: Arc<Shared>,
@@ -185,7 +198,7 @@ impl Executor {
         let rescue_file = RescueFile::new(parts.data_dir.as_deref());
         let mut executor = Self {
             pool: Pool::new(parts.settings.pool.clone()),
-            window: Window::new(parts.stands.last()),
+            window: Window::new(&parts.from),
             stands: parts.stands,
             derived: HashSet::new(),
             terms: Terms::from(parts.info.as_ref()),

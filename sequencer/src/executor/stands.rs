@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use mayfly_rollup::derive::Checkpoint;
+use mayfly_rollup::derive::{Checkpoint, L1Ref};
 
 use crate::error::SequencerError;
 
@@ -20,6 +20,7 @@ const MAX_KEPT: usize = 512;
 pub(crate) struct Stands {
     kept: Vec<Checkpoint>,
     last: Checkpoint,
+    genesis: Checkpoint,
     path: Option<PathBuf>,
 }
 
@@ -37,7 +38,7 @@ impl Stands {
         };
         let kept = if kept.is_empty() { vec![genesis] } else { kept };
         let last = *kept.last().unwrap_or(&genesis);
-        Ok(Self { kept, last, path })
+        Ok(Self { kept, last, genesis, path })
     }
 
     /// The newest.
@@ -84,10 +85,25 @@ impl Stands {
     }
 
     /// Starts over.
-    pub(crate) fn restart(&mut self, genesis: Checkpoint) -> Result<(), SequencerError> {
-        self.kept = vec![genesis];
-        self.last = genesis;
+    pub(crate) fn restart(&mut self) -> Result<(), SequencerError> {
+        self.kept = vec![self.genesis];
+        self.last = self.genesis;
         self.save()
+    }
+
+    /// The L1 blocks after which derivation stood, newest first.
+    pub(crate) fn l1_blocks(&self) -> Vec<L1Ref> {
+        self.kept.iter().rev().map(|c| c.l1).collect()
+    }
+
+    /// Forgets those after L1 block `common`; all of them if none is before it.
+    pub(crate) fn go_back(&mut self, common: u64) -> Result<(), SequencerError> {
+        while self.last.l1.number > common {
+            if !self.pop()? {
+                return if self.last == self.genesis { Ok(()) } else { self.restart() };
+            }
+        }
+        Ok(())
     }
 
     fn save(&self) -> Result<(), SequencerError> {

@@ -10,6 +10,9 @@ use crate::error::SequencerError;
 /// More than any origin may lag plus any reorganisation that is survived.
 const MAX_BLOCKS: usize = 16_384;
 
+/// Ethereum's slot. Where blocks are further apart, some were missed.
+const MAX_SLOT_SECONDS: u64 = 12;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -19,21 +22,25 @@ pub(super) struct Window {
     base: (u64, B256),
     /// The clock as L1 had it from a block on.
     clocks: Vec<(u64, CloseState)>,
+    /// Logs up to this block are in the first clock already.
+    settled: u64,
 }
 
 impl Window {
-    /// Starts empty where derivation stands; the first block to push is `at.replay_from()`.
+    /// Starts empty where derivation once stood, so far back that L1 does not reorganise it; the first block to push is
+    /// `at.replay_from()`.
     pub(super) fn new(at: &Checkpoint) -> Self {
         Self {
             blocks: VecDeque::new(),
             items: BTreeMap::new(),
             base: (at.consumed, at.consumed_hash),
             clocks: vec![(0, at.close)],
+            settled: at.l1.number,
         }
     }
 
-    /// Takes the next block in. Logs at or below `settled` are in the starting checkpoint's clock already.
-    pub(super) fn push(&mut self, block: L1Block, settled: u64) -> Result<(), SequencerError> {
+    /// Takes the next block in.
+    pub(super) fn push(&mut self, block: L1Block) -> Result<(), SequencerError> {
         if let Some(head) = self.blocks.back()
             && (block.number != head.number + 1 || block.parent_hash != head.hash)
         {
@@ -42,7 +49,7 @@ impl Window {
         for event in &block.events {
             match event {
                 InboxEvent::QueueItem(item) => self.push_item(item)?,
-                other if block.number > settled => {
+                other if block.number > self.settled => {
                     let mut clock = self.clock();
                     clock.apply(other);
                     if clock != self.clock() {
@@ -112,6 +119,13 @@ impl Window {
         self.blocks.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
+    /// Seconds between L1's blocks, by the two newest ones.
+    pub(super) fn slot_seconds(&self) -> u64 {
+        let mut times = self.blocks.iter().rev().map(|b| b.timestamp);
+        let newest = times.next().unwrap_or(0);
+        newest.saturating_sub(times.next().unwrap_or(0)).clamp(1, MAX_SLOT_SECONDS)
+    }
+
     /// The newest block with at least `depth` blocks on top of it.
     pub(super) fn deep(&self, depth: u64) -> Option<&L1Block> {
         self.block(self.head()?.number.checked_sub(depth)?)
@@ -131,9 +145,11 @@ impl Window {
         self.items.get(&index).map(|(item, _)| item)
     }
 
-    /// Items from index `from` on that stand in L1 blocks up to `l1_number`.
+    /// Items from index `from` on that stand in L1 blocks up to `l1_number`. None if `from` itself is not kept: an item
+    /// is never taken in another's place.
     pub(super) fn items(&self, from: u64, l1_number: u64) -> impl Iterator<Item = &QueueItem> {
-        self.items.range(from..).map(|(_, (item, _))| item).take_while(move |item| item.l1_number <= l1_number)
+        let items = self.items.range(from..).map(|(_, (item, _))| item).zip(from..);
+        items.take_while(move |(item, at)| item.index == *at && item.l1_number <= l1_number).map(|(item, _)| item)
     }
 
     /// The rolling hash of the first `count` items, if it is kept.

@@ -1,7 +1,8 @@
 //! L1 as the sequencer sees it: followed block by block, batches with their data, everything also recorded.
 
+mod claims;
 mod follow;
 mod record;
 
-pub(crate) use follow::{Mirror, start_of};
-pub(crate) use record::Recorder;
+pub(crate) use follow::{Mirror, check_stands, first_block};
+pub(crate) use record::{Recorder, is_recorded};

@@ -28,6 +28,8 @@ pub(super) struct Situation {
     pub(super) final_nonce: u64,
     /// L1's newest final block.
     pub(super) final_block: u64,
+    /// Whether the ledger has it as mined.
+    pub(super) noted: bool,
     /// Whether the post would still do what it is for.
     pub(super) wanted: bool,
     /// Whether pool or chain know the newest attempt.
@@ -53,6 +55,8 @@ pub(super) enum Step {
     Mined(usize),
     /// This attempt is in a final block.
     Final(usize),
+    /// It was mined and is not any more.
+    Reopen,
     /// Something else used the nonce, finally.
     NonceGone,
     /// Nothing to do now.
@@ -64,6 +68,9 @@ pub(super) fn decide(now: &Situation) -> Step {
     // Receipts before anything else: an attempt that is on L1 must not be sent again in any form.
     if let Some((at, block)) = now.attempts.iter().enumerate().find_map(|(i, a)| Some((i, a.mined_in?))) {
         return if block <= now.final_block { Step::Final(at) } else { Step::Mined(at) };
+    }
+    if now.noted {
+        return Step::Reopen;
     }
     let (Some(nonce), Some(last)) = (now.nonce, now.attempts.last()) else {
         return if now.wanted { Step::Sign } else { Step::Withdraw };
@@ -95,6 +102,7 @@ mod tests {
             mined_nonce: 7,
             final_nonce: 7,
             final_block: 100,
+            noted: false,
             wanted: true,
             known: true,
             bump_after: Duration::from_secs(48),
@@ -126,6 +134,15 @@ mod tests {
     fn an_older_attempt_may_be_the_one_that_was_mined() {
         let mined = AttemptState { mined_in: Some(101), ..SENT };
         assert_eq!(decide(&Situation { mined_nonce: 8, ..situation(&[mined, SENT]) }), Step::Mined(0));
+    }
+
+    #[test]
+    fn a_mined_post_without_a_receipt_waits_again() {
+        let gone = Situation { noted: true, ..situation(&[SENT]) };
+        assert_eq!(decide(&gone), Step::Reopen);
+        assert_eq!(decide(&Situation { mined_nonce: 8, final_nonce: 8, ..gone.clone() }), Step::Reopen);
+        let there = AttemptState { mined_in: Some(101), ..SENT };
+        assert_eq!(decide(&Situation { attempts: vec![there], ..gone }), Step::Mined(0));
     }
 
     #[test]

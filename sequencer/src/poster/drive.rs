@@ -1,5 +1,6 @@
 //! Taking the steps that [`decide`](super::decide) names: sign, store, send; each can be repeated after a crash.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -11,7 +12,7 @@ use mayfly_ledger::{Attempt, Inclusion, Ledger, Post, PostState};
 use super::decide::{AttemptState, Situation, Step, decide};
 use crate::error::SequencerError;
 use crate::fail::fail_point;
-use crate::metrics::Metrics;
+use crate::shared::Shared;
 
 /// What a step led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(super) enum Outcome {
 pub(super) struct Driver {
     pub(super) ledger: Ledger,
     pub(super) sender: Sender,
-    pub(super) metrics: Metrics,
+    pub(super) shared: Arc<Shared>,
     pub(super) bump_after: Duration,
 }
 
@@ -50,13 +51,16 @@ impl Driver {
 
     /// Looks at everything and takes one step.
     pub(super) async fn step(&self, post: &Post, wanted: bool, final_block: u64) -> Result<Outcome, SequencerError> {
-        // Mined and not final: a reorganisation opens it again in the ledger, so L1 need not be asked each time.
-        if let Some(inclusion) =
-            post.inclusion.filter(|i| post.state == PostState::Mined && i.block_number > final_block)
-        {
-            let attempts = self.ledger.attempts(post.id).await.map_err(ledger_error)?;
-            let cancelled = attempts.iter().any(|a| a.tx_hash == inclusion.tx_hash && a.cancels);
-            return Ok(Outcome::Mined { succeeded: inclusion.succeeded, cancelled, wei: cost(&inclusion) });
+        if let Some(inclusion) = post.inclusion.filter(|_| post.state == PostState::Mined) {
+            let followed = self.shared.origin(inclusion.block_number);
+            if followed.is_some_and(|hash| hash != inclusion.block_hash) {
+                return self.reopen(post).await;
+            }
+            // Mined and not final: as long as the block is the one that is followed, L1 need not be asked each time.
+            if inclusion.block_number > final_block {
+                let cancelled = self.is_cancelled(post, &inclusion).await?;
+                return Ok(Outcome::Mined { succeeded: inclusion.succeeded, cancelled, wei: cost(&inclusion) });
+            }
         }
         let known = self.look(post, wanted, final_block).await?;
         let step = decide(&known.situation);
@@ -73,6 +77,7 @@ impl Driver {
             Step::Cancel => self.replace(post, &known, true).await,
             Step::Mined(at) => self.mined(&known, at, None).await,
             Step::Final(at) => self.mined(&known, at, Some(post)).await,
+            Step::Reopen => self.reopen(post).await,
             Step::NonceGone => {
                 let reason = "another transaction used its nonce";
                 tracing::error!(post = %post.key, reason, "a post failed");
@@ -80,6 +85,28 @@ impl Driver {
                 Ok(Outcome::Ended)
             }
         }
+    }
+
+    /// Whether nothing can come of the post any more, or only if L1 takes back the block that it was mined in.
+    pub(super) async fn is_spent(&self, post: &Post) -> Result<bool, SequencerError> {
+        Ok(match &post.inclusion {
+            _ if post.state.has_ended() => true,
+            Some(inclusion) => !inclusion.succeeded || self.is_cancelled(post, inclusion).await?,
+            None => false,
+        })
+    }
+
+    async fn is_cancelled(&self, post: &Post, inclusion: &Inclusion) -> Result<bool, SequencerError> {
+        let attempts = self.ledger.attempts(post.id).await.map_err(ledger_error)?;
+        Ok(attempts.iter().any(|a| a.tx_hash == inclusion.tx_hash && a.cancels))
+    }
+
+    /// L1 took back the block that it was mined in: the next look decides anew.
+    async fn reopen(&self, post: &Post) -> Result<Outcome, SequencerError> {
+        let Some(inclusion) = &post.inclusion else { return Ok(Outcome::Pending) };
+        tracing::warn!(post = %post.key, l1_block = inclusion.block_number, "l1 took a post back");
+        self.ledger.reopen_post(post.id, inclusion.block_hash).await.map_err(ledger_error)?;
+        Ok(Outcome::Pending)
     }
 
     async fn look(&self, post: &Post, wanted: bool, final_block: u64) -> Result<Known, SequencerError> {
@@ -112,6 +139,7 @@ impl Driver {
             mined_nonce,
             final_nonce,
             final_block,
+            noted: post.state == PostState::Mined,
             wanted,
             known,
             bump_after: self.bump_after,
@@ -133,7 +161,7 @@ impl Driver {
         fail_point("post-signed");
         lease.record(&signed.raw).await.map_err(ledger_error)?;
         fail_point("post-recorded");
-        self.metrics.post_attempts.inc();
+        self.shared.metrics.post_attempts.inc();
         self.broadcast(&signed.raw, signed.hash).await
     }
 
@@ -171,7 +199,7 @@ impl Driver {
         let stored = if cancels { lease.record_cancel(&signed.raw).await } else { lease.record(&signed.raw).await };
         stored.map_err(ledger_error)?;
         fail_point("post-recorded");
-        self.metrics.post_attempts.inc();
+        self.shared.metrics.post_attempts.inc();
         tracing::info!(post = %post.key, cancels, attempts = known.attempts.len() + 1, "offered more to l1");
         self.broadcast(&signed.raw, signed.hash).await
     }

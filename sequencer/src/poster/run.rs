@@ -89,7 +89,7 @@ impl Poster {
     pub(crate) fn new(parts: PosterParts) -> Self {
         let PosterParts { terms, settings, ledger, sender, shared, mailbox, status } = parts;
         let bump_after = Duration::from_secs(settings.bump_after_seconds.max(1));
-        let driver = Driver { ledger, sender, metrics: shared.metrics.clone(), bump_after };
+        let driver = Driver { ledger, sender, shared: Arc::clone(&shared), bump_after };
         let (lasts, paid) = (HashMap::new(), HashMap::new());
         Self {
             terms,
@@ -239,7 +239,7 @@ impl Poster {
         let (terms, sender, view) = (self.terms, self.driver.sender.address(), view.clone());
         let work = move || {
             let Some(encoded) = encode_checked(view.posted.hash, &blocks, terms.da)? else { return Ok(None) };
-            let hash_of = |number: u64| shared.origins.lock().get(&number).copied();
+            let hash_of = |number: u64| shared.origin(number);
             let Some(origin) = choose_origin(&view, encoded.origin, terms.max_origin_lag, hash_of) else {
                 return Ok(None);
             };
@@ -257,12 +257,11 @@ impl Poster {
     /// Stores the batch; under a further key if the same content ended without effect before.
     async fn enqueue(&self, built: &mut Built) -> Result<Option<Post>, SequencerError> {
         let (ledger, rollup) = (&self.driver.ledger, self.terms.rollup);
-        ledger.void_batch(rollup, built.fields.seq).await.map_err(ledger_error)?;
         let key = built.post.key.clone();
         for repeat in 1..=MAX_REPEATS {
             let enqueued = ledger.enqueue_batch(rollup, &built.fields, &built.content, &built.post).await;
             let post = ledger.post(enqueued.map_err(ledger_error)?.id).await.map_err(ledger_error)?;
-            if !post.state.has_ended() {
+            if !self.driver.is_spent(&post).await? {
                 return Ok(Some(post));
             }
             built.post.key = format!("{key}/{repeat}");
@@ -275,7 +274,7 @@ impl Poster {
         if matches!(post.state, PostState::Mined) {
             return Ok(true);
         }
-        let origin = self.shared.origins.lock().get(&call.originNumber).copied();
+        let origin = self.shared.origin(call.originNumber);
         let open = !matches!(view.stage, Stage::Frozen | Stage::Closing | Stage::Closed);
         let fits = call.seq == view.seq
             && call.parentHash == view.parent_hash

@@ -1,7 +1,7 @@
 //! Blocks on their way to L1 and back.
 
 use alloy_primitives::{Address, Bytes};
-use mayfly_l1::Key;
+use mayfly_l1::{BlockTag, Key};
 use mayfly_ledger::{BatchState, Stage};
 use mayfly_sequencer::{Origin, PauseReason, SequencerHandle, SequencerSettings, SubmitError};
 
@@ -106,5 +106,43 @@ async fn posting_that_stalls_pauses_with_a_reason_and_goes_on_by_itself() {
     until("building again", || async { sequencer.status().pause.is_none() }).await;
     let hash = sequencer.submit_one(raw, Origin::Local).await.unwrap();
     sequencer.wait_receipt(hash, PATIENCE).await.unwrap();
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_reverted_is_posted_again_at_once() {
+    let env = Env::with(|config| config.daMode = 2).await;
+    let patient = SequencerSettings { max_unposted_seconds: 6, ..settings() };
+    let sequencer = env.sequencer(patient).await;
+    let (client, rollup, poster) = (env.anvil.client(), env.info.rollup, env.info.config.sequencer);
+    let mut users = vec![User::new(Key::random(), &env.info)];
+    pay(&sequencer, &mut users).await;
+    let time = sequencer.reader().head().header.timestamp;
+    // A batch does not hold blocks younger than L1's head.
+    until("l1 is as late", || async { client.head(BlockTag::Latest).await.unwrap().timestamp > time }).await;
+    mine(&env, false).await;
+    until("sent", || async { sequencer.status().poster.in_flight == Some(1) }).await;
+    until("in l1's pool", || async {
+        let content: serde_json::Value = client.request("txpool_status", serde_json::json!([])).await.unwrap();
+        content["pending"] != "0x0"
+    })
+    .await;
+    // L1 reverts it, though nothing is wrong with it.
+    let code = client.code(rollup).await.unwrap();
+    let set = async |code: &str| {
+        let _: serde_json::Value = client.request("anvil_setCode", serde_json::json!([rollup, code])).await.unwrap();
+    };
+    set("0x5f5ffd").await;
+    env.anvil.mine(1, 1).await.unwrap();
+    set(&code.to_string()).await;
+    assert_eq!((env.batch_count().await, client.nonce(poster, BlockTag::Latest).await.unwrap()), (0, 1));
+    mine(&env, true).await;
+    until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
+    assert_eq!((env.batch_count().await, client.nonce(poster, BlockTag::Latest).await.unwrap()), (1, 2));
+    until("recorded", || async {
+        let batches = env.ledger.batches(rollup, 1).await.unwrap();
+        batches.len() == 1 && batches[0].state != BatchState::Built && batches[0].post.is_some()
+    })
+    .await;
     sequencer.shutdown().await;
 }

@@ -17,6 +17,8 @@ use mayfly_sequencer::{Origin, SequencerHandle, SequencerSettings, Stage};
 use super::env::{Env, FORCE_WINDOW, PATIENCE, User, quick, run, settings, until};
 
 const WORLD: &str = "MAYFLY_TEST_WORLD";
+/// Where blobs are not the point: their proofs take a busy machine many seconds.
+const CALLDATA: u8 = 2;
 
 /// Runs in the process that dies: answers transactions, printing each answer, until it is no more.
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +128,7 @@ async fn assert_posted_once(env: &Env) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_an_answer() {
-    let env = Env::start().await;
+    let env = Env::with(|config| config.daMode = CALLDATA).await;
     let answered = Child::start(&env, "after-answer:12", false).answered().await;
     assert!(answered.len() >= 8);
     let sequencer = recover(&env, &answered).await;
@@ -158,7 +160,7 @@ async fn killed_after_the_second_broadcast() {
 }
 
 async fn dies_giving_way(point: &str) {
-    let env = Env::start().await;
+    let env = Env::with(|config| config.daMode = CALLDATA).await;
     let anybody = env.sender(5).await;
     let raw = User::new(Key::random(), &env.info).pay(Address::repeat_byte(7), 0);
     let call = Inbox::forceTransactionCall { raw, gasLimit: 21_000 };
@@ -194,7 +196,7 @@ async fn killed_once_others_are_derived() {
 }
 
 async fn dies_closing(point: &str) {
-    let env = Env::with(|config| config.drain = 25).await;
+    let env = Env::with(|config| (config.drain, config.daMode) = (30, CALLDATA)).await;
     let organiser = env.sender(0).await;
     organiser.transact(env.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
     let answered = Child::start(&env, point, false).answered().await;

@@ -108,10 +108,15 @@ impl Env {
 
     /// A rollup whose config `change` has seen.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(AnvilConfig::default(), change).await
+    }
+
+    /// The same, on an L1 with these settings.
+    pub(crate) async fn on(l1: AnvilConfig, change: impl FnOnce(&mut Config)) -> Self {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let block_time = Some(Duration::from_secs(1));
-        let anvil = Anvil::start(AnvilConfig { block_time, mixed_mining: true, ..Default::default() }).await.unwrap();
+        let anvil = Anvil::start(AnvilConfig { block_time, mixed_mining: true, ..l1 }).await.unwrap();
         let deployer = Sender::connect(anvil.client(), Anvil::key(0), FeeCaps::default()).await.unwrap();
         let foundation = deployer.deploy_foundation(B256::ZERO, &quick()).await.unwrap();
         let mut config = config(anvil.client().head(BlockTag::Latest).await.unwrap().timestamp);

@@ -7,5 +7,5 @@ mod transfer;
 
 pub use account::{AccountKey, AccountKind};
 pub use reservation::{MAX_EXPIRED, Reservation, ReservationState};
-pub(crate) use transfer::compensate_after;
+pub(crate) use transfer::compensate_all_of;
 pub use transfer::{MAX_ENTRIES, NewTransfer, TransferId, Transferred};

@@ -44,7 +44,7 @@ pub struct NewTransfer {
 pub struct Transferred {
     /// The transfer under that key.
     pub id: TransferId,
-    /// False: it had been booked before.
+    /// False: it had been booked before, and counts since.
     pub is_new: bool,
 }
 
@@ -80,10 +80,14 @@ impl NewTransfer {
 }
 
 impl Ledger {
-    /// Books a transfer. The same key with the same content answers with the transfer that is there.
+    /// Books a transfer. The same key with the same content answers with the transfer that is there; if a
+    /// reorganisation took that back and its log is here again, it counts again.
     pub async fn transfer(&self, transfer: &NewTransfer) -> Result<Transferred, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let done = transfer_in(&mut tx, transfer, None).await?;
+        let mut done = transfer_in(&mut tx, transfer, None).await?;
+        if !done.is_new && transfer.cause.is_some() {
+            done.is_new = reinstate_in(&mut tx, done.id).await?;
+        }
         tx.commit().await?;
         Ok(done)
     }
@@ -92,7 +96,7 @@ impl Ledger {
     /// meantime is booked against its owner's [`AccountKind::Shortfall`] instead. Repeating it changes nothing.
     pub async fn compensate(&self, id: TransferId) -> Result<TransferId, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let done = compensate_in(&mut tx, id).await?;
+        let done = compensate_in(&mut tx, id, "compensation").await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -150,24 +154,66 @@ pub(super) async fn transfer_in(
     Ok(Transferred { id: TransferId(id), is_new: true })
 }
 
-async fn compensate_in(conn: &mut PgConnection, id: TransferId) -> Result<TransferId, LedgerError> {
-    let known =
-        sqlx::query_scalar!("SELECT id FROM transfers WHERE compensates = $1", id.0).fetch_optional(&mut *conn).await?;
-    if let Some(known) = known {
-        return Ok(TransferId(known));
+/// The reason of what a reorganisation booked: L1 may undo it.
+const REORG: &str = "reorg";
+
+/// The newest of a transfer and of what was booked to take it back, to bring it back and so on.
+struct Newest {
+    id: i64,
+    reason: String,
+    /// Whether the transfer counts: it was taken back as often as it was brought back.
+    counts: bool,
+}
+
+async fn newest_of(conn: &mut PgConnection, id: TransferId) -> Result<Newest, LedgerError> {
+    // Its row is locked, so that two do not take it back at once.
+    sqlx::query_scalar!("SELECT id FROM transfers WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(&mut *conn)
+        .await?
+        .ok_or_else(|| LedgerError::NotFound { what: "transfer", key: id.to_string() })?;
+    let row = sqlx::query!(
+        r#"WITH RECURSIVE chain (id, reason, depth) AS (
+             SELECT id, reason, 0 FROM transfers WHERE id = $1
+             UNION ALL SELECT t.id, t.reason, c.depth + 1 FROM transfers t JOIN chain c ON t.compensates = c.id)
+           SELECT id AS "id!", reason AS "reason!", depth AS "depth!" FROM chain ORDER BY depth DESC LIMIT 1"#,
+        id.0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Newest { id: row.id, reason: row.reason, counts: row.depth % 2 == 0 })
+}
+
+/// Takes a transfer back if it counts; answers with what took it back.
+async fn compensate_in(
+    conn: &mut PgConnection,
+    id: TransferId,
+    reason: &'static str,
+) -> Result<TransferId, LedgerError> {
+    let newest = newest_of(&mut *conn, id).await?;
+    if newest.counts { opposite(conn, newest.id, reason).await } else { Ok(TransferId(newest.id)) }
+}
+
+/// Brings a transfer back whose log is part of L1 again. What was taken back by hand stays so.
+async fn reinstate_in(conn: &mut PgConnection, id: TransferId) -> Result<bool, LedgerError> {
+    let newest = newest_of(&mut *conn, id).await?;
+    let returns = !newest.counts && newest.reason == REORG;
+    if returns {
+        opposite(conn, newest.id, "reinstate").await?;
     }
+    Ok(returns)
+}
+
+/// Books the opposite of a transfer.
+async fn opposite(conn: &mut PgConnection, id: i64, reason: &'static str) -> Result<TransferId, LedgerError> {
     // Locked in the order of accounts, as transfers lock them.
     let rows = sqlx::query!(
         "SELECT a.kind, a.owner, a.asset, e.amount, b.amount AS balance, b.may_be_negative FROM entries e \
          JOIN accounts a ON a.id = e.account JOIN balances b ON b.account = a.id \
          WHERE e.transfer = $1 ORDER BY a.id FOR UPDATE OF b",
-        id.0
+        id
     )
     .fetch_all(&mut *conn)
     .await?;
-    if rows.is_empty() {
-        return Err(LedgerError::NotFound { what: "transfer", key: id.to_string() });
-    }
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
         let account = AccountKey {
@@ -184,24 +230,25 @@ async fn compensate_in(conn: &mut PgConnection, id: TransferId) -> Result<Transf
             entries.push((AccountKey { kind: AccountKind::Shortfall, ..account }, back - taken));
         }
     }
-    let transfer =
-        NewTransfer { key: format!("compensate/{id}"), reason: "compensation", entries, cause: None, epoch: None };
-    Ok(transfer_in(conn, &transfer, Some(id)).await?.id)
+    let transfer = NewTransfer { key: format!("compensate/{id}"), reason, entries, cause: None, epoch: None };
+    Ok(transfer_in(conn, &transfer, Some(TransferId(id))).await?.id)
 }
 
-/// Compensates every transfer that an L1 log after block `keep` had caused; answers with those transfers.
-pub(crate) async fn compensate_after(conn: &mut PgConnection, keep: i64) -> Result<Vec<TransferId>, LedgerError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT id FROM transfers t WHERE l1_number > $1 \
-         AND NOT EXISTS (SELECT 1 FROM transfers c WHERE c.compensates = t.id) ORDER BY id DESC",
-        keep
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+/// Takes back every transfer that a log in the blocks `gone` had caused; answers with those that counted.
+pub(crate) async fn compensate_all_of(
+    conn: &mut PgConnection,
+    gone: &[Vec<u8>],
+) -> Result<Vec<TransferId>, LedgerError> {
+    let ids = sqlx::query_scalar!("SELECT id FROM transfers WHERE l1_hash = ANY($1) ORDER BY id DESC", gone)
+        .fetch_all(&mut *conn)
+        .await?;
     let mut done = Vec::with_capacity(ids.len());
-    for id in ids {
-        compensate_in(conn, TransferId(id)).await?;
-        done.push(TransferId(id));
+    for id in ids.into_iter().map(TransferId) {
+        let newest = newest_of(&mut *conn, id).await?;
+        if newest.counts {
+            opposite(&mut *conn, newest.id, REORG).await?;
+            done.push(id);
+        }
     }
     Ok(done)
 }

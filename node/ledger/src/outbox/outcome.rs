@@ -120,6 +120,21 @@ impl Ledger {
         Ok(end)
     }
 
+    /// A post was mined in a block that L1 does not hold any more, or without a receipt there: it waits to be mined again.
+    /// Nothing changes if it is elsewhere meanwhile.
+    pub async fn reopen_post(&self, id: PostId, block_hash: B256) -> Result<(), LedgerError> {
+        sqlx::query!(
+            "UPDATE posts SET state = 'broadcast', mined_tx = NULL, mined_number = NULL, mined_hash = NULL, succeeded = NULL, \
+             gas_used = NULL, gas_price = NULL, blob_gas_used = NULL, blob_gas_price = NULL \
+             WHERE id = $1 AND state = 'mined' AND mined_hash = $2",
+            id.0,
+            block_hash.as_slice()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Takes back a post that has no nonce yet. One that has must be replaced by a cancelling attempt instead.
     pub async fn cancel_post(&self, id: PostId) -> Result<(), LedgerError> {
         let mut tx = self.pool.begin().await?;
@@ -210,13 +225,13 @@ async fn end_post(
     Ok(())
 }
 
-/// Posts mined after block `keep` wait to be mined again.
-pub(crate) async fn reopen_posts(conn: &mut PgConnection, keep: i64) -> Result<Vec<PostId>, LedgerError> {
+/// Posts mined in the blocks `gone` wait to be mined again.
+pub(crate) async fn reopen_posts(conn: &mut PgConnection, gone: &[Vec<u8>]) -> Result<Vec<PostId>, LedgerError> {
     let ids = sqlx::query_scalar!(
         "UPDATE posts SET state = 'broadcast', mined_tx = NULL, mined_number = NULL, mined_hash = NULL, succeeded = NULL, \
          gas_used = NULL, gas_price = NULL, blob_gas_used = NULL, blob_gas_price = NULL \
-         WHERE state = 'mined' AND mined_number > $1 RETURNING id",
-        keep
+         WHERE state = 'mined' AND mined_hash = ANY($1) RETURNING id",
+        gone
     )
     .fetch_all(conn)
     .await?;
