@@ -8,6 +8,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
 use mayfly_proto::{Meter, SignedReceipt};
 use mayfly_rollup::RollupInfo;
+use mayfly_rollup::settlement::Leaves;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
@@ -166,6 +167,14 @@ impl SequencerHandle {
     /// [`SequencerError::Stopped`].
     pub async fn pending_nonce(&self, sender: Address) -> Result<u64, SequencerError> {
         self.0.mailbox.ask(|answer| Message::PendingNonce(sender, answer)).await
+    }
+
+    /// What everybody owns after the close block, and that block; none before the close. Slow on a large chain.
+    ///
+    /// # Errors
+    /// [`SequencerError::Stopped`].
+    pub async fn leaves(&self) -> Result<Option<(Head, Leaves)>, SequencerError> {
+        self.0.mailbox.ask(Message::Leaves).await
     }
 
     /// Every block from now on, once it is durable. A subscriber that lags more than 128 blocks misses some.

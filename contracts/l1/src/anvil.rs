@@ -70,7 +70,12 @@ pub struct Anvil {
 impl Anvil {
     /// Starts anvil and waits until it listens.
     pub async fn start(config: AnvilConfig) -> Result<Self, L1Error> {
-        match tokio::task::spawn_blocking(move || Self::start_blocking(&config)).await {
+        Self::start_noted(config, |_| {}).await
+    }
+
+    /// The same; `note` gets the process id before anvil is waited for, so that a record of it can outlive us.
+    pub async fn start_noted(config: AnvilConfig, note: impl FnOnce(u32) + Send + 'static) -> Result<Self, L1Error> {
+        match tokio::task::spawn_blocking(move || Self::launch(&config, note)).await {
             Ok(result) => result,
             Err(error) => Err(L1Error::Anvil(error.to_string())),
         }
@@ -78,6 +83,10 @@ impl Anvil {
 
     /// Starts anvil on the current thread.
     pub fn start_blocking(config: &AnvilConfig) -> Result<Self, L1Error> {
+        Self::launch(config, |_| {})
+    }
+
+    fn launch(config: &AnvilConfig, note: impl FnOnce(u32)) -> Result<Self, L1Error> {
         let binary = match &config.binary {
             Some(binary) => binary.clone(),
             None => Self::find_binary()?,
@@ -93,6 +102,7 @@ impl Anvil {
         };
         // From here on dropping kills the child.
         let mut anvil = Self { child, url: String::new() };
+        note(anvil.pid());
         anvil.url = format!("http://{}", wait_for_address(stdout)?);
         Ok(anvil)
     }

@@ -132,6 +132,18 @@ impl ChainReader {
         (durable.head().number() + 1 - durable.first()) as usize
     }
 
+    /// Whether a block, its transactions and the state after it are found without the disk. True above the head, too.
+    pub fn holds(&self, number: u64) -> bool {
+        number >= self.shared.durable.read().first() || !self.shared.is_on_disk()
+    }
+
+    /// Whether a hash names a block or a transaction that is found without the disk.
+    pub fn holds_hash(&self, hash: &B256) -> bool {
+        let durable = self.shared.durable.read();
+        let known = durable.number_of(hash).is_some() || durable.location_of(hash).is_some();
+        known || !self.shared.is_on_disk()
+    }
+
     /// Global index after a block's last transaction.
     fn next_index(&self, number: u64) -> Result<u64, EvmError> {
         if let Some(recent) = self.shared.durable.read().recent(number) {

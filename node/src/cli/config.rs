@@ -27,17 +27,19 @@ struct Defaults {
 
 impl Report for Defaults {
     fn text(&self) -> String {
-        NodeConfig::template().trim_end().to_owned()
+        NodeConfig::template(&self.config.data_dir).trim_end().to_owned()
     }
 }
 
 /// Runs a `config` command.
-pub(crate) fn run(command: ConfigCommand, json: bool) -> eyre::Result<()> {
+pub(crate) fn run(command: ConfigCommand, data_dir: PathBuf, json: bool) -> eyre::Result<()> {
     match command {
         ConfigCommand::Check { file } => {
             NodeConfig::read(&file)?;
             output::print(&Checked { file, ok: true }, json)
         }
-        ConfigCommand::Default => output::print(&Defaults { config: NodeConfig::default() }, json),
+        ConfigCommand::Default => {
+            output::print(&Defaults { config: NodeConfig { data_dir, ..NodeConfig::default() } }, json)
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Report for DevState {
 
 /// Starts the stack, prints where everything is, and stops it on Ctrl-C.
 pub(crate) async fn run(args: DevArgs, data_dir: PathBuf, json: bool) -> eyre::Result<()> {
-    let mut stop = signal::StopSignal::listen()?;
+    let stop = signal::StopSignal::listen()?;
     let base = match &args.config {
         Some(path) => NodeConfig::read(path)?,
         None => NodeConfig::default(),

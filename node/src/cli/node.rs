@@ -45,9 +45,9 @@ impl Report for Serving<'_> {
 
 /// Runs a node until it is told to stop.
 pub(crate) async fn run(config: NodeConfig, json: bool) -> eyre::Result<()> {
-    let mut stop = StopSignal::listen()?;
+    let stop = StopSignal::listen()?;
     let data_dir = config.data_dir.clone();
-    let node = Node::start(config).await?;
+    let node = Node::start_until(config, stop.wait()).await?;
     let serving = Serving { rpc_url: node.rpc_url(), admin_url: node.admin_url(), data_dir: &data_dir };
     output::print_line(&serving, json)?;
     stop.wait().await;

@@ -239,7 +239,7 @@ impl Line {
 
 /// Runs `mayfly verify`. Fails if a claim on L1 is wrong and still stands.
 pub(crate) async fn run(args: VerifyArgs, data_dir: PathBuf, json: bool) -> eyre::Result<()> {
-    let mut stop = StopSignal::listen()?;
+    let stop = StopSignal::listen()?;
     let session = Session::open(&args.target, &data_dir).await?;
     let roles = args.roles.open(&session).await?;
     let verifier = session.verifier(args.rollup, roles).await?;

@@ -206,11 +206,10 @@ impl NodeConfig {
         if self.rpc.listen == admin && admin.port() != 0 {
             return Err(format!("admin.listen: {admin} is rpc.listen too"));
         }
-        for origin in &self.rpc.cors_origins {
-            if origin != "*" && !origin.contains("://") {
-                return Err(format!("rpc.cors_origins: {origin:?} is neither * nor scheme://host"));
-            }
-        }
+        self.rpc.validate()?;
+        // What L1's chain id decides is looked at once more when L1 has said it.
+        let l1_chain_id = if self.l1.chain_id == 0 { crate::dev::CHAIN_ID } else { self.l1.chain_id };
+        self.sequencer.validate(l1_chain_id).map_err(|e| e.to_string())?;
         if self.keys.sequencer == self.keys.receipts {
             return Err(format!(
                 "keys: sequencer and receipts are both {}; a rollup asks for different keys",
@@ -240,10 +239,12 @@ impl NodeConfig {
         }
     }
 
-    /// The file `mayfly config default` prints: every key with its default and what it means.
+    /// The file `mayfly config default` prints: every key with its default and what it means. The data directory's
+    /// default is not the same for everybody.
     #[must_use]
-    pub fn template() -> &'static str {
-        include_str!("default.toml")
+    pub fn template(data_dir: &Path) -> String {
+        let data_dir = toml::Value::from(data_dir.to_string_lossy().into_owned());
+        include_str!("default.toml").replacen("\"/var/lib/mayfly\"", &data_dir.to_string(), 1)
     }
 }
 
@@ -254,17 +255,20 @@ mod tests {
 
     #[test]
     fn the_template_is_the_default() {
-        let mut config = NodeConfig::parse(NodeConfig::template()).unwrap();
-        config.data_dir = NodeConfig::default().data_dir;
+        let dir = NodeConfig::default().data_dir;
+        let config = NodeConfig::parse(&NodeConfig::template(&dir)).unwrap();
         let as_text = |c: &NodeConfig| toml::to_string(c).unwrap();
         assert_eq!(as_text(&config), as_text(&NodeConfig::default()));
+        let home = Path::new("/home/a \"b\"/.local/share/mayfly");
+        assert_eq!(NodeConfig::parse(&NodeConfig::template(home)).unwrap().data_dir, home);
     }
 
     #[test]
     fn the_template_names_every_key() {
         let every_key = toml::to_string(&NodeConfig::default()).unwrap();
+        let template = NodeConfig::template(Path::new("/"));
         for key in every_key.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
-            assert!(NodeConfig::template().contains(&format!("{key} = ")), "{key} is missing in default.toml");
+            assert!(template.contains(&format!("{key} = ")), "{key} is missing in default.toml");
         }
     }
 
@@ -278,6 +282,10 @@ mod tests {
             ("[admin]\nlisten = \"0.0.0.0:1\"", "admin.listen"),
             ("[admin]\nlisten = \"127.0.0.1:8645\"", "rpc.listen"),
             ("[rpc]\ncors_origins = [\"example\"]", "cors_origins"),
+            ("[rpc]\ncors_origins = [\"https://a.example/\"]", "cors_origins"),
+            ("[rpc]\npublic_url = \"rpc.example\"", "public_url"),
+            ("[sequencer]\npause_after_seconds = 1", "pause_after_seconds"),
+            ("[l1]\nchain_id = 1\n[sequencer]\nignore_forced = true", "ignore_forced"),
             ("[keys]\nreceipts = \"sequencer\"", "different keys"),
             ("[limits]\nmax_rollups = 0", "max_rollups"),
             ("log = \"mayfly=loudest\"", "log"),

@@ -98,16 +98,27 @@ impl Stack {
     }
 
     async fn bring_up(&mut self, options: &StackOptions) -> eyre::Result<()> {
-        let anvil = Anvil::start(AnvilConfig {
+        let config = AnvilConfig {
             block_time: Some(options.l1_block_time),
             state: Some(self.state.data_dir.join("l1.json")),
             state_interval: Some(L1_SAVE_INTERVAL),
             slots_in_an_epoch: Some(1),
             port: (options.l1_port != 0).then_some(options.l1_port),
             ..AnvilConfig::default()
-        })
-        .await
-        .wrap_err("starting anvil")?;
+        };
+        // Written down before it is waited for: a kill -9 meanwhile leaves an orphan that the next start knows. (The
+        // private PostgreSQL has a record of its own.)
+        let mut early = self.state.clone();
+        let note = move |pid| {
+            let noted = ProcessRecord::of("anvil", pid).map_err(eyre::Report::from).and_then(|record| {
+                early.processes.push(record);
+                Ok(early.write()?)
+            });
+            if let Err(error) = noted {
+                tracing::warn!(error = format!("{error:#}"), "anvil could not be recorded early");
+            }
+        };
+        let anvil = Anvil::start_noted(config, note).await.wrap_err("starting anvil")?;
         self.record("anvil", anvil.pid())?;
         self.state.l1_url = anvil.url().to_owned();
         let client = anvil.client();

@@ -40,7 +40,7 @@ pub struct DevState {
     pub version: u32,
     /// Whether the stack is up.
     pub running: bool,
-    /// Public JSON-RPC; rollups are below `/rollups/`. Empty without a node.
+    /// Public JSON-RPC; a rollup answers below it at `/NAME`. Empty without a node.
     pub rpc_url: String,
     /// The operator's API. Empty without a node.
     pub admin_url: String,

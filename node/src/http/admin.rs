@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::readiness::Readiness;
+use super::server::DRAIN;
 use crate::metrics;
 use crate::rpc::Directory;
 
@@ -75,7 +76,14 @@ pub async fn serve_admin(
         .with_state(Arc::clone(&admin))
         .merge(extra)
         .layer(from_fn_with_state(admin, guard));
-    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let mut serving = std::pin::pin!(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return ended,
+        () = shutdown.cancelled() => {}
+    }
+    // A client that keeps its connection does not keep the node.
+    tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
 }
 
 async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {

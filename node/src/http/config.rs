@@ -1,8 +1,9 @@
 //! Settings of the public listener: the `[rpc]` table of the node's configuration.
 
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::cors::Origins;
 use crate::rpc::RpcLimits;
 
 /// Settings of the public listener. The default serves one developer on this machine.
@@ -11,6 +12,8 @@ use crate::rpc::RpcLimits;
 pub struct HttpConfig {
     /// Where to listen. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What clients are told to call, if not `listen`: behind a proxy, or listening on all addresses.
+    pub public_url: String,
     /// Web origins that browsers may call from; `*` allows any, an empty list none.
     pub cors_origins: Vec<String>,
     /// Largest request body, and largest WebSocket message.
@@ -45,6 +48,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8645)),
+            public_url: String::new(),
             cors_origins: Vec::new(),
             max_body_bytes: 5 * 1024 * 1024,
             max_connections: 4_096,
@@ -60,5 +64,54 @@ impl Default for HttpConfig {
             max_ws_queue_bytes: 16 * 1024 * 1024,
             limits: RpcLimits::default(),
         }
+    }
+}
+
+impl HttpConfig {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// A sentence that names the key.
+    pub fn validate(&self) -> Result<(), String> {
+        Origins::read(&self.cors_origins).map_err(|e| format!("rpc.cors_origins: {e}"))?;
+        if !self.public_url.is_empty() {
+            let url = &self.public_url;
+            let parsed = reqwest::Url::parse(url).map_err(|e| format!("rpc.public_url: {url:?}: {e}"))?;
+            if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
+                return Err(format!("rpc.public_url: {url:?}: not a plain http or https URL"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where clients reach a listener that is bound to `bound`. All addresses are no place to go to: then it is this
+    /// machine's own.
+    #[must_use]
+    pub fn url(&self, bound: SocketAddr) -> String {
+        if !self.public_url.is_empty() {
+            return self.public_url.trim_end_matches('/').to_owned();
+        }
+        match (bound.ip().is_unspecified(), bound) {
+            (false, _) => format!("http://{bound}"),
+            (true, SocketAddr::V4(_)) => format!("http://{}:{}", Ipv4Addr::LOCALHOST, bound.port()),
+            (true, SocketAddr::V6(_)) => format!("http://[{}]:{}", Ipv6Addr::LOCALHOST, bound.port()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_where_to_go() {
+        let url = |public: &str, bound: &str| {
+            let config = HttpConfig { public_url: public.to_owned(), ..HttpConfig::default() };
+            bound.parse().map(|bound| config.url(bound))
+        };
+        assert_eq!(url("", "127.0.0.1:80").as_deref(), Ok("http://127.0.0.1:80"));
+        assert_eq!(url("", "0.0.0.0:80").as_deref(), Ok("http://127.0.0.1:80"));
+        assert_eq!(url("", "[::]:80").as_deref(), Ok("http://[::1]:80"));
+        assert_eq!(url("https://rpc.example/m/", "0.0.0.0:80").as_deref(), Ok("https://rpc.example/m"));
     }
 }

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-/// Reasons that `/readyz` answers 503 for. Shared by whoever can hold the node back.
+/// Reasons that `/readyz` answers 503 for. Shared by whoever can hold the node back. Everybody can read them: a reason
+/// says what is missing, the log says why.
 #[derive(Debug, Default)]
-pub struct Readiness(Mutex<BTreeMap<&'static str, String>>);
+pub struct Readiness(Mutex<BTreeMap<String, String>>);
 
 impl Readiness {
     /// `part` is not ready because of `why`. A part has one reason at a time.
-    pub fn hold(&self, part: &'static str, why: impl Into<String>) {
-        self.0.lock().insert(part, why.into());
+    pub fn hold(&self, part: impl Into<String>, why: impl Into<String>) {
+        self.0.lock().insert(part.into(), why.into());
     }
 
     /// `part` is ready.
-    pub fn clear(&self, part: &'static str) {
+    pub fn clear(&self, part: &str) {
         self.0.lock().remove(part);
     }
 
     /// What holds the node back, by part.
-    pub fn reasons(&self) -> BTreeMap<&'static str, String> {
+    pub fn reasons(&self) -> BTreeMap<String, String> {
         self.0.lock().clone()
     }
 }

@@ -31,7 +31,7 @@ use crate::rpc::errors::{INVALID_REQUEST, NOT_FOUND, RpcError};
 use crate::rpc::{Caller, Directory, RateLimiter, Service};
 
 /// How long open requests and connections may take to end when the node stops.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
 /// Content types that a web page cannot send without a preflight.
 const JSON_TYPES: [&str; 3] = ["application/json", "application/json-rpc", "application/jsonrequest"];
 
@@ -68,6 +68,11 @@ impl Public {
         let service = Service::new(config.limits.clone(), limiter);
         let sockets = TaskTracker::new();
         Ok(Arc::new(Self { config, service, origins, shutdown, sockets, directory, readiness, meter }))
+    }
+
+    /// Cancelled, it ends the listener.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
     }
 
     /// Who asks for what.
@@ -121,9 +126,9 @@ impl Public {
         self.record(caller, Usage::of(Commodity::EgressBytes, bytes as u128));
     }
 
-    /// Whoever calls without a lane uses what the rollup pays for.
+    /// Whoever calls without a lane uses what the organiser pays for, who also pays for the rollup's gas.
     fn record(&self, caller: &Caller, usage: Usage) {
-        self.meter.record(Payer(caller.rollup.info.rollup), None, usage);
+        self.meter.record(Payer(caller.rollup.info.config.organiser), None, usage);
     }
 }
 
@@ -168,7 +173,7 @@ fn router(public: Arc<Public>) -> Router {
 async fn ready(State(public): State<Arc<Public>>) -> Response {
     let mut reasons = public.readiness.reasons();
     if public.shutdown.is_cancelled() {
-        reasons.insert("node", "stopping".to_owned());
+        reasons.insert("node".to_owned(), "stopping".to_owned());
     }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let ready = reasons.is_empty();

@@ -10,16 +10,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use eyre::{WrapErr, ensure, eyre};
+use eyre::{WrapErr, bail, ensure, eyre};
 use mayfly_l1::Creation;
 use mayfly_ledger::{L1Log, Role, Rollup};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
+    pulse::part,
     rollup::{RollupStatus, Running},
     start::Inner,
 };
+use crate::rpc::{MAX_ROLLUPS, RollupName};
 use mayfly_verifier::{CREATION_LOOKBACK_BLOCKS, rollup_info};
 
 /// How long an answer waits until the new rollup takes transactions.
@@ -31,14 +33,27 @@ pub(super) fn routes(inner: Arc<Inner>) -> Router {
 }
 
 /// What an organiser must know to create a rollup that this node can sequence.
-async fn info(State(inner): State<Arc<Inner>>) -> Json<Value> {
+async fn info(State(inner): State<Arc<Inner>>) -> Response {
+    let names: Vec<String> = match inner.ledger.rollups().await {
+        Ok(stored) => stored.into_iter().map(|rollup| rollup.name).collect(),
+        Err(error) => return failed(StatusCode::SERVICE_UNAVAILABLE, &error.into()),
+    };
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "sequencer": inner.sequencer_key.address(),
         "receipt_signer": inner.receipt_key.address(),
         "l1_chain_id": inner.l1_chain_id,
         "rpc_url": inner.rpc_url,
+        "names": names,
+        "free_rollups": free_rollups(&inner, &inner.rollups.lock().await),
     }))
+    .into_response()
+}
+
+/// Rollups that are over take no place.
+fn free_rollups(inner: &Inner, running: &[Running]) -> usize {
+    let taken = running.iter().filter(|rollup| !rollup.is_settled()).count();
+    inner.config.limits.max_rollups.saturating_sub(taken)
 }
 
 #[derive(Serialize)]
@@ -63,13 +78,15 @@ fn failed(status: StatusCode, error: &eyre::Report) -> Response {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StartRequest {
-    name: String,
+    name: RollupName,
     rollup: Address,
 }
 
 /// Starts sequencing a rollup that stands on L1. Asking again changes nothing.
 async fn start(State(inner): State<Arc<Inner>>, Json(request): Json<StartRequest>) -> Response {
-    match start_rollup(&inner, request).await {
+    // A task of its own: a caller that hangs up leaves nothing half started.
+    let started = tokio::spawn(async move { start_rollup(&inner, request).await });
+    match started.await.unwrap_or_else(|error| Err(error.into())) {
         Ok(status) => Json(status).into_response(),
         Err(error) => failed(StatusCode::UNPROCESSABLE_ENTITY, &error),
     }
@@ -78,14 +95,21 @@ async fn start(State(inner): State<Arc<Inner>>, Json(request): Json<StartRequest
 async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result<RollupStatus> {
     // Held to the end: two requests for one rollup must not both start it.
     let mut running = inner.rollups.lock().await;
-    if let Some(known) = running.iter().find(|r| r.info.rollup == request.rollup) {
-        ensure!(known.name == request.name, "{} is sequenced under the name {}", request.rollup, known.name);
+    ensure!(!inner.stopping.is_cancelled(), "the node is stopping");
+    let StartRequest { name, rollup } = request;
+    if let Some(known) = running.iter().find(|r| r.info.rollup == rollup) {
+        ensure!(known.name == name.as_str(), "{rollup} is sequenced under the name {}", known.name);
         return Ok(known.status().await?);
     }
+    let recorded = inner.ledger.rollups().await?;
+    if let Some(other) = recorded.iter().find(|r| r.name == name.as_str() && r.address != rollup) {
+        bail!("{name} is the name of {}", other.address);
+    }
     let most = inner.config.limits.max_rollups;
-    ensure!(running.len() < most, "this node sequences {most} rollups already (limits.max_rollups)");
+    ensure!(free_rollups(inner, &running) > 0, "this node sequences {most} rollups already (limits.max_rollups)");
+    ensure!(inner.directory.all().len() < MAX_ROLLUPS, "this node serves {MAX_ROLLUPS} rollups already");
     let factory = inner.config.l1.factory;
-    let creation = inner.l1.find_creation(request.rollup, factory, CREATION_LOOKBACK_BLOCKS).await?;
+    let creation = inner.l1.find_creation(rollup, factory, CREATION_LOOKBACK_BLOCKS).await?;
     let info = rollup_info(&creation);
     let (sequencer, receipts) = (inner.sequencer_key.address(), inner.receipt_key.address());
     ensure!(info.config.sequencer == sequencer, "its sequencer is {}, this node is {sequencer}", info.config.sequencer);
@@ -96,7 +120,7 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
     );
     let stored = Rollup {
         address: info.rollup,
-        name: request.name,
+        name: name.to_string(),
         chain_id: info.chain_id,
         settlement: info.settlement,
         vault: info.vault,
@@ -110,9 +134,10 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
     if !started.ready(READY_TIMEOUT).await {
         tracing::warn!(name = %started.name, "takes no transactions yet");
     }
-    let status = started.status().await?;
+    inner.readiness.clear(&part(name.as_str()));
+    let status = started.status().await;
     running.push(started);
-    Ok(status)
+    Ok(status?)
 }
 
 /// Where in its block the creation log stands.

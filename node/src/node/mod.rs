@@ -1,15 +1,18 @@
 //! The node: opens the ledger, sequences the rollups it was given, and serves them.
 //!
 //! Start: ledger (a private PostgreSQL if none was named) → L1 (its chain must be the one
-//! the ledger belongs to) → keys → rollups → listeners. Stop is the same backwards: the
-//! public listener drains first, then each sequencer ends its last block, then the
-//! operator's listener, then the ledger and its server.
+//! the ledger belongs to) → keys → everything whose settings can be wrong → rollups →
+//! listeners. A rollup that cannot be opened is left out, and `/readyz` says so. Stop is
+//! the same backwards: the public listener drains first, then each sequencer ends its last
+//! block, then the operator's listener, then the ledger and its server.
 
 mod admin;
 pub(crate) mod files;
 mod ledger;
+mod pulse;
 mod rollup;
 mod start;
 mod usage;
+mod watch;
 
 pub use start::Node;

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use eyre::{WrapErr, ensure};
-use mayfly_contracts::{inbox::Inbox, types};
 use mayfly_evm::{Chain, ChainSpec};
-use mayfly_l1::{BeaconClient, BlockTag, L1Client, L1Options};
+use mayfly_l1::{BeaconClient, L1Options};
 use mayfly_ledger::{LedgerError, Rollup as StoredRollup};
 use mayfly_rollup::{RollupInfo, genesis};
 use mayfly_sequencer::{Sequencer, SequencerConfig, SequencerHandle, SequencerKeys, Status};
@@ -14,11 +13,8 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::start::Inner;
+use super::{pulse::watch_rollup, start::Inner, watch::Watch};
 use crate::rpc;
-
-/// The stage moves with L1's blocks: looking more often finds nothing new.
-const MIN_STAGE_POLL_MS: u64 = 500;
 
 /// A rollup under way.
 pub(super) struct Running {
@@ -26,6 +22,7 @@ pub(super) struct Running {
     pub(super) name: String,
     inner: Arc<Inner>,
     handle: SequencerHandle,
+    served: Arc<rpc::Rollup>,
     pumps: JoinSet<()>,
 }
 
@@ -69,7 +66,7 @@ impl Running {
             keys: SequencerKeys { poster: inner.sequencer_key.clone(), receipts: inner.receipt_key.clone() },
             ledger: inner.ledger.clone(),
             registry: prometheus::default_registry().clone(),
-            meter: None,
+            meter: Some(Arc::clone(&inner.meter)),
             cancel: CancellationToken::new(),
         })
         .await
@@ -84,13 +81,19 @@ impl Running {
         let follows = Arc::clone(&served);
         let forever = CancellationToken::new();
         pumps.spawn(async move { follows.follow(forever).await });
-        let poll = Duration::from_millis(inner.config.sequencer.l1_poll_ms.max(MIN_STAGE_POLL_MS));
-        pumps.spawn(watch_stage(inner.l1.clone(), Arc::clone(&info), served, poll));
+        let poll = inner.l1_poll();
+        pumps.spawn(Watch::new(inner.l1.clone(), handle.clone(), Arc::clone(&served)).run(poll));
+        pumps.spawn(watch_rollup(handle.clone(), Arc::clone(&inner.readiness), stored.name.clone()));
         tracing::info!(rollup = %info.rollup, name = %stored.name, chain_id = info.chain_id, "sequencing");
-        Ok(Running { info, name: stored.name, inner: Arc::clone(inner), handle, pumps })
+        Ok(Running { info, name: stored.name, inner: Arc::clone(inner), handle, served, pumps })
     }
 
-    /// Waits until L1 was read up to its head and transactions are taken. False: not within `limit`.
+    /// Whether it is over: it takes nothing any more but answers.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.served.stage(), rpc::Stage::Settled | rpc::Stage::Archived)
+    }
+
+    /// Waits until L1 was read up to its head and transactions are taken. False: not within `limit`, or the node stops.
     pub(super) async fn ready(&self, limit: Duration) -> bool {
         let mut changes = self.handle.changes();
         let ready = async {
@@ -101,7 +104,11 @@ impl Running {
             }
             true
         };
-        tokio::time::timeout(limit, ready).await.unwrap_or(false)
+        tokio::select! {
+            ready = ready => ready,
+            () = tokio::time::sleep(limit) => false,
+            () = self.inner.stopping.cancelled() => false,
+        }
     }
 
     /// What the operator sees.
@@ -154,28 +161,4 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
         Chain::open_or_create(&dir.join("chain"), spec, &genesis(&info)).wrap_err("opening its chain")
     })
     .await?
-}
-
-/// Shows the stage that L1 says, and the close block once its claim is final.
-async fn watch_stage(l1: L1Client, info: Arc<RollupInfo>, served: Arc<rpc::Rollup>, poll: Duration) {
-    loop {
-        match stage(&l1, &info).await {
-            Ok(stage) => served.set_stage(stage),
-            Err(error) => tracing::debug!(%error, rollup = %info.rollup, "the stage could not be read"),
-        }
-        tokio::time::sleep(poll).await;
-    }
-}
-
-async fn stage(l1: &L1Client, info: &RollupInfo) -> eyre::Result<rpc::Stage> {
-    let stage: u8 = l1.call(info.rollup, &Inbox::stageCall {}, BlockTag::Latest).await?;
-    Ok(match types::Stage::try_from(stage)? {
-        types::Stage::Created => rpc::Stage::Created,
-        types::Stage::Active => rpc::Stage::Active,
-        types::Stage::Draining => rpc::Stage::Draining,
-        types::Stage::Frozen => rpc::Stage::Frozen,
-        types::Stage::Closing => rpc::Stage::Closing,
-        types::Stage::Settling => rpc::Stage::Settling,
-        types::Stage::Settled => rpc::Stage::Settled,
-    })
 }

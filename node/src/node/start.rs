@@ -7,12 +7,17 @@ use eyre::{WrapErr, eyre};
 use mayfly_l1::{Key, L1Client, L1Options};
 use mayfly_ledger::Role;
 use mayfly_proto::Meter;
-use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::Mutex,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     admin, files,
     ledger::{Database, bind_l1},
+    pulse::{part, watch_services},
     rollup::Running,
     usage::{METER_PAYERS, UsageDrain},
 };
@@ -22,6 +27,9 @@ use crate::{
     keys::{KeyStore, PasswordSource},
     rpc::Directory,
 };
+
+/// What is shown moves with L1's blocks: looking more often finds nothing new.
+const MIN_L1_POLL_MS: u64 = 500;
 
 /// What every part of the node needs.
 pub(super) struct Inner {
@@ -34,7 +42,12 @@ pub(super) struct Inner {
     pub(super) receipt_key: Key,
     pub(super) directory: Arc<Directory>,
     pub(super) readiness: Arc<Readiness>,
+    /// Counts what RPC and the sequencers give away.
+    pub(super) meter: Arc<Meter>,
+    /// Where clients reach the node.
     pub(super) rpc_url: String,
+    /// Cancelled when the node begins to stop: nothing is started from then on.
+    pub(super) stopping: CancellationToken,
     /// Rollups that run, by address. Held while one is started, so that two requests for
     /// the same rollup cannot start it twice.
     pub(super) rollups: Mutex<Vec<Running>>,
@@ -44,6 +57,11 @@ impl Inner {
     /// Where a rollup answers.
     pub(super) fn rollup_url(&self, name: &str) -> String {
         format!("{}/{name}", self.rpc_url)
+    }
+
+    /// Between two looks at L1 that only show something.
+    pub(super) fn l1_poll(&self) -> Duration {
+        Duration::from_millis(self.config.sequencer.l1_poll_ms.max(MIN_L1_POLL_MS))
     }
 
     /// The chain's directory of a rollup.
@@ -59,6 +77,7 @@ pub struct Node {
     admin_url: String,
     public: Listener,
     admin: Listener,
+    _pulse: JoinSet<()>,
     _lock: File,
 }
 
@@ -81,15 +100,43 @@ impl Node {
     ///
     /// # Errors
     /// If the data directory is in use, the database, L1 or a key is not what it should be,
-    /// a port is taken, or a rollup's chain cannot be opened.
+    /// or a port is taken. A rollup that cannot be opened is left out.
     pub async fn start(config: NodeConfig) -> eyre::Result<Node> {
+        Node::start_until(config, std::future::pending()).await
+    }
+
+    /// The same, given up in order once `stop` is done.
+    ///
+    /// # Errors
+    /// As [`Node::start`], and if it was given up.
+    pub async fn start_until(config: NodeConfig, stop: impl Future<Output = ()>) -> eyre::Result<Node> {
+        let mut stop = std::pin::pin!(stop);
+        let given_up = || eyre!("stopped while starting");
+        config.validate().map_err(|e| eyre!(e))?;
         let data_dir = files::make_data_dir(&config.data_dir)?;
         let lock = files::lock(&data_dir.join("node.lock"))?;
-        let database = Database::open(&config, &data_dir).await?;
-        match Node::start_on(config, data_dir, &database).await {
-            Ok((inner, admin_url, public, admin)) => {
-                Ok(Node { inner, database, admin_url, public, admin, _lock: lock })
+        let database = tokio::select! {
+            opened = Database::open(&config, &data_dir) => opened?,
+            () = &mut stop => return Err(given_up()),
+        };
+        let started = async {
+            let parts = tokio::select! {
+                parts = Parts::prepare(config, data_dir, &database) => parts?,
+                () = &mut stop => return Err(given_up()),
+            };
+            let resumed = tokio::select! {
+                resumed = resume(&parts.inner) => resumed,
+                () = &mut stop => Err(given_up()),
+            };
+            if let Err(e) = resumed {
+                parts.inner.stopping.cancel();
+                stop_rollups(&parts.inner).await;
+                return Err(e);
             }
+            Ok(parts)
+        };
+        match started.await {
+            Ok(parts) => Ok(parts.serve(database, lock)),
             Err(e) => {
                 if let Err(close) = database.close().await {
                     tracing::warn!(error = %close, "closing the database after a failed start");
@@ -97,64 +144,6 @@ impl Node {
                 Err(e)
             }
         }
-    }
-
-    async fn start_on(
-        config: NodeConfig,
-        data_dir: PathBuf,
-        database: &Database,
-    ) -> eyre::Result<(Arc<Inner>, String, Listener, Listener)> {
-        let l1 = L1Client::new(&config.l1.urls, L1Options::default())?;
-        let l1_chain_id = bind_l1(&database.ledger, &l1, config.l1.chain_id).await?;
-        let (sequencer_key, receipt_key) = open_keys(&config, &data_dir, l1_chain_id).await?;
-        config.sequencer.validate(l1_chain_id)?;
-        let (rpc_listener, rpc_addr) = bind(config.rpc.listen).await.wrap_err("rpc.listen")?;
-        let (admin_listener, admin_addr) = bind(config.admin.listen).await.wrap_err("admin.listen")?;
-        let token = files::admin_token(&data_dir.join(&config.admin.token_file))?;
-        let token = AdminToken::new(token).map_err(|e| eyre!("admin.token_file: {e}"))?;
-        let inner = Arc::new(Inner {
-            data_dir,
-            l1,
-            l1_chain_id,
-            ledger: database.ledger.clone(),
-            sequencer_key,
-            receipt_key,
-            directory: Arc::default(),
-            readiness: Arc::default(),
-            rpc_url: format!("http://{rpc_addr}"),
-            rollups: Mutex::default(),
-            config,
-        });
-        if let Err(e) = resume(&inner).await {
-            stop_rollups(&inner).await;
-            return Err(e);
-        }
-        let shutdown = CancellationToken::new();
-        let (directory, readiness) = (Arc::clone(&inner.directory), Arc::clone(&inner.readiness));
-        let meter = Arc::new(Meter::new(METER_PAYERS));
-        let usage = UsageDrain::new(Arc::clone(&meter), inner.ledger.clone())?;
-        let public = Public::new(inner.config.rpc.clone(), directory, readiness, meter, shutdown.clone())
-            .map_err(|e| eyre!("rpc: {e}"))?;
-        let usage_stop = CancellationToken::new();
-        let serve = serve_public(rpc_listener, public);
-        let drain = usage.run(usage_stop.clone());
-        let task = tokio::spawn(async move {
-            // Usage is drained once more after the last request.
-            let drain = tokio::spawn(drain);
-            let served = serve.await;
-            usage_stop.cancel();
-            drain.await.map_err(std::io::Error::other)?;
-            served
-        });
-        let public = Listener { shutdown, task };
-        let admin =
-            Arc::new(Admin { directory: Arc::clone(&inner.directory), readiness: Arc::clone(&inner.readiness), token });
-        let shutdown = CancellationToken::new();
-        let task =
-            tokio::spawn(serve_admin(admin_listener, admin, admin::routes(Arc::clone(&inner)), shutdown.clone()));
-        let admin = Listener { shutdown, task };
-        tracing::info!(rpc = %rpc_addr, admin = %admin_addr, l1_chain_id, "the node serves");
-        Ok((inner, format!("http://{admin_addr}"), public, admin))
     }
 
     /// The public JSON-RPC's URL; a rollup answers below it under its name.
@@ -186,6 +175,7 @@ impl Node {
     /// # Errors
     /// If a part does not stop; the others are stopped all the same.
     pub async fn stop(self) -> eyre::Result<()> {
+        self.inner.stopping.cancel();
         let mut outcome = self.public.stop().await.wrap_err("stopping the public listener");
         let limit = Duration::from_secs(self.inner.config.limits.shutdown_seconds);
         if tokio::time::timeout(limit, stop_rollups(&self.inner)).await.is_err() {
@@ -196,13 +186,89 @@ impl Node {
     }
 }
 
-/// Every rollup the ledger says this node sequences.
+/// A node whose settings all work, before it serves.
+struct Parts {
+    inner: Arc<Inner>,
+    public: Arc<Public>,
+    usage: UsageDrain,
+    token: AdminToken,
+    rpc: (TcpListener, SocketAddr),
+    admin: (TcpListener, SocketAddr),
+}
+
+impl Parts {
+    async fn prepare(config: NodeConfig, data_dir: PathBuf, database: &Database) -> eyre::Result<Parts> {
+        let l1 = L1Client::new(&config.l1.urls, L1Options::default())?;
+        let l1_chain_id = bind_l1(&database.ledger, &l1, config.l1.chain_id).await?;
+        let (sequencer_key, receipt_key) = open_keys(&config, &data_dir, l1_chain_id).await?;
+        config.sequencer.validate(l1_chain_id)?;
+        let rpc = bind(config.rpc.listen).await.wrap_err("rpc.listen")?;
+        let admin = bind(config.admin.listen).await.wrap_err("admin.listen")?;
+        let token = files::admin_token(&data_dir.join(&config.admin.token_file))?;
+        let token = AdminToken::new(token).map_err(|e| eyre!("admin.token_file: {e}"))?;
+        let meter = Arc::new(Meter::new(METER_PAYERS));
+        let usage = UsageDrain::new(Arc::clone(&meter), database.ledger.clone())?;
+        let (directory, readiness) = (Arc::<Directory>::default(), Arc::<Readiness>::default());
+        let served = (Arc::clone(&directory), Arc::clone(&readiness), Arc::clone(&meter));
+        let public = Public::new(config.rpc.clone(), served.0, served.1, served.2, CancellationToken::new())
+            .map_err(|e| eyre!("rpc: {e}"))?;
+        let inner = Arc::new(Inner {
+            data_dir,
+            l1,
+            l1_chain_id,
+            ledger: database.ledger.clone(),
+            sequencer_key,
+            receipt_key,
+            directory,
+            readiness,
+            meter,
+            rpc_url: config.rpc.url(rpc.1),
+            stopping: CancellationToken::new(),
+            rollups: Mutex::default(),
+            config,
+        });
+        Ok(Parts { inner, public, usage, token, rpc, admin })
+    }
+
+    fn serve(self, database: Database, lock: File) -> Node {
+        let Parts { inner, public, usage, token, rpc, admin } = self;
+        let mut pulse = JoinSet::new();
+        let (l1, ledger, readiness) = (inner.l1.clone(), inner.ledger.clone(), Arc::clone(&inner.readiness));
+        pulse.spawn(watch_services(l1, ledger, readiness, inner.l1_poll()));
+        let (shutdown, usage_stop) = (public.shutdown(), CancellationToken::new());
+        let (serve, drain) = (serve_public(rpc.0, public), usage.run(usage_stop.clone()));
+        let task = tokio::spawn(async move {
+            // Usage is drained once more after the last request.
+            let drain = tokio::spawn(drain);
+            let served = serve.await;
+            usage_stop.cancel();
+            drain.await.map_err(std::io::Error::other)?;
+            served
+        });
+        let public = Listener { shutdown, task };
+        let (directory, readiness) = (Arc::clone(&inner.directory), Arc::clone(&inner.readiness));
+        let guarded = Arc::new(Admin { directory, readiness, token });
+        let shutdown = CancellationToken::new();
+        let routes = admin::routes(Arc::clone(&inner));
+        let task = tokio::spawn(serve_admin(admin.0, guarded, routes, shutdown.clone()));
+        tracing::info!(rpc = %rpc.1, admin = %admin.1, l1_chain_id = inner.l1_chain_id, "the node serves");
+        let admin_url = format!("http://{}", admin.1);
+        Node { inner, database, admin_url, public, admin: Listener { shutdown, task }, _pulse: pulse, _lock: lock }
+    }
+}
+
+/// Every rollup the ledger says this node sequences. One that does not open stops no other.
 async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
     for stored in inner.ledger.rollups().await? {
         if stored.role == Role::Sequencer {
             let name = stored.name.clone();
-            let running = Running::start(inner, stored).await.wrap_err_with(|| format!("rollup {name}"))?;
-            inner.rollups.lock().await.push(running);
+            match Running::start(inner, stored).await {
+                Ok(running) => inner.rollups.lock().await.push(running),
+                Err(error) => {
+                    tracing::error!(%name, error = format!("{error:#}"), "a rollup could not be opened");
+                    inner.readiness.hold(part(&name), "it could not be opened; the log says why");
+                }
+            }
         }
     }
     let default = &inner.config.default_rollup;

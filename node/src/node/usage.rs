@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::hex;
 use mayfly_ledger::{Epoch, Ledger, LedgerError};
-use mayfly_proto::Meter;
+use mayfly_proto::{EpochNumber, Meter, MeterRow};
 use rand::{TryRngCore, rngs::OsRng};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,15 @@ pub(super) struct UsageDrain {
     /// Makes the keys of this process's drains its own.
     run: String,
     drains: u64,
+    /// Taken from the meter and perhaps not recorded.
+    pending: Option<Drain>,
+}
+
+/// What one key stands for: nothing else may ever be recorded under it.
+struct Drain {
+    key: String,
+    epoch: EpochNumber,
+    rows: Vec<MeterRow>,
 }
 
 impl UsageDrain {
@@ -30,7 +39,7 @@ impl UsageDrain {
         let mut bytes = [0; 16];
         OsRng.try_fill_bytes(&mut bytes)?;
         let epoch = Epoch::new(0, EPOCH_SECONDS)?;
-        Ok(UsageDrain { meter, ledger, epoch, run: hex::encode(bytes), drains: 0 })
+        Ok(UsageDrain { meter, ledger, epoch, run: hex::encode(bytes), drains: 0, pending: None })
     }
 
     /// Drains at every interval, and once more when it is stopped.
@@ -49,23 +58,66 @@ impl UsageDrain {
         }
     }
 
+    /// First what is pending: whether it was recorded is not known after an error, so it is repeated as it was.
     async fn drain(&mut self) -> Result<(), LedgerError> {
-        let rows = self.meter.drain();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let outcome = self.record(&rows).await;
-        match &outcome {
-            Ok(()) => self.drains += 1,
-            Err(_) => self.meter.restore(&rows),
-        }
-        outcome
-    }
-
-    async fn record(&self, rows: &[mayfly_proto::MeterRow]) -> Result<(), LedgerError> {
+        self.record().await?;
         // Usage belongs to the epoch of L1's time, not of this machine's clock.
         let now = self.ledger.l1_head().await?.map_or(0, |block| block.time);
-        let key = format!("meter:{}:{}", self.run, self.drains);
-        self.ledger.record_usage(&key, self.epoch.at(now)?, rows).await.map(drop)
+        let epoch = self.epoch.at(now)?;
+        let rows = self.meter.drain();
+        if !rows.is_empty() {
+            self.pending = Some(Drain { key: format!("meter:{}:{}", self.run, self.drains), epoch, rows });
+            self.drains += 1;
+        }
+        self.record().await
+    }
+
+    async fn record(&mut self) -> Result<(), LedgerError> {
+        if let Some(Drain { key, epoch, rows }) = &self.pending {
+            self.ledger.record_usage(key, *epoch, rows).await?;
+            self.pending = None;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt;
+
+    use mayfly_ledger::{Server, ServerOptions};
+    use mayfly_proto::{Commodity, Payer, Usage};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_whose_answer_was_lost_costs_no_usage() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let server =
+            Server::start(dir.path(), &ServerOptions { fsync: false, ..ServerOptions::default() }).await.unwrap();
+        let ledger = Ledger::connect(&server.create_database("usage").await.unwrap()).await.unwrap();
+        let meter = Arc::new(Meter::new(16));
+        let mut drain = UsageDrain::new(Arc::clone(&meter), ledger.clone()).unwrap();
+        let used = |amount| meter.record(Payer::from([1; 20]), None, Usage::of(Commodity::ComputeUnits, amount));
+
+        used(5);
+        drain.drain().await.unwrap();
+        // Recorded, but nobody heard of it.
+        used(7);
+        let (key, rows) = (format!("meter:{}:1", drain.run), meter.drain());
+        let epoch = drain.epoch.at(0).unwrap();
+        ledger.record_usage(&key, epoch, &rows).await.unwrap();
+        drain.pending = Some(Drain { key, epoch, rows });
+        drain.drains = 2;
+        used(11);
+        drain.drain().await.unwrap();
+
+        let stored = ledger.usage(epoch).await.unwrap();
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0].usage.get(Commodity::ComputeUnits), 23);
+        ledger.close().await;
+        server.stop().await.unwrap();
     }
 }

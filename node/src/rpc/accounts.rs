@@ -1,5 +1,7 @@
 //! Accounts: balance, code, storage, nonce.
 
+use std::sync::Arc;
+
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U64};
 
@@ -45,7 +47,7 @@ pub(crate) fn storage(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
 }
 
 /// `eth_getTransactionCount`; `pending` counts what waits in the pool.
-pub(crate) fn nonce<'a>(_: &'a Service, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+pub(crate) fn nonce<'a>(service: &'a Service, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
     Box::pin(async move {
         let rollup = &caller.rollup;
         let mut params = Params::read(call.params)?;
@@ -54,9 +56,17 @@ pub(crate) fn nonce<'a>(_: &'a Service, caller: &'a Caller, call: &'a Call<'a>) 
         if id == BlockId::pending() {
             return reply(&U64::from(pending_nonce(rollup, address).await?));
         }
-        let account = rollup.state(id)?.account(&address).map_err(errors::reading)?;
-        reply(&U64::from(account.unwrap_or_default().nonce))
+        if rollup.holds(id) {
+            return nonce_at(rollup, id, &address);
+        }
+        let rollup = Arc::clone(rollup);
+        service.heavy(caller, move || nonce_at(&rollup, id, &address)).await
     })
+}
+
+fn nonce_at(rollup: &Rollup, id: BlockId, address: &Address) -> Reply {
+    let account = rollup.state(id)?.account(address).map_err(errors::reading)?;
+    reply(&U64::from(account.unwrap_or_default().nonce))
 }
 
 /// The nonce the next transaction of an account needs.

@@ -1,9 +1,10 @@
 //! What the RPC serves: a rollup.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, SealedBlock, StateView};
 use mayfly_rollup::settlement::Leaf;
 use mayfly_rollup::{RollupInfo, SettlementError};
@@ -43,7 +44,7 @@ pub struct Rollup {
     pub(crate) filters: Filters,
     /// Messages to L1.
     pub(crate) messages: Messages,
-    settled: OnceLock<Settled>,
+    settled: RwLock<Option<(B256, Arc<Settled>)>>,
     stage: RwLock<Stage>,
 }
 
@@ -144,7 +145,7 @@ impl Rollup {
             marks: Marks::default(),
             filters: Filters::default(),
             messages: Messages::default(),
-            settled: OnceLock::new(),
+            settled: RwLock::default(),
             stage: RwLock::default(),
         }
     }
@@ -201,17 +202,28 @@ impl Rollup {
         *self.stage.write() = stage;
     }
 
-    /// The chain is closed and these are its leaves. Only the first call counts: a close block is final.
-    pub fn close(&self, leaves: Vec<Leaf>) -> Result<(), SettlementError> {
-        let settled = Settled::new(self.info.rollup, leaves)?;
-        let _ = self.settled.set(settled);
+    /// The chain is closed with this block, and these are its leaves.
+    pub fn close(&self, close_block: B256, leaves: Vec<Leaf>) -> Result<(), SettlementError> {
+        let settled = Arc::new(Settled::new(self.info.rollup, leaves)?);
+        *self.settled.write() = Some((close_block, settled));
         Ok(())
     }
 
+    /// An L1 reorganisation took the close back.
+    pub fn reopen(&self) {
+        *self.settled.write() = None;
+    }
+
+    /// The close block whose leaves are served.
+    pub fn closed_with(&self) -> Option<B256> {
+        self.settled.read().as_ref().map(|(close_block, _)| *close_block)
+    }
+
     /// The leaves, once the chain is closed.
-    pub(crate) fn settlement(&self) -> Result<&Settled, RpcError> {
-        let stage = self.stage();
-        self.settled.get().ok_or_else(|| {
+    pub(crate) fn settlement(&self) -> Result<Arc<Settled>, RpcError> {
+        let settled = self.settled.read().as_ref().map(|(_, settled)| Arc::clone(settled));
+        settled.ok_or_else(|| {
+            let stage = self.stage();
             RpcError::new(errors::UNAVAILABLE, format!("leaves exist once the rollup is closed; it is {stage}"))
         })
     }
@@ -261,6 +273,14 @@ impl Rollup {
         })
     }
 
+    /// Whether what `id` names (a block, or by its hash also a transaction) is found without the disk.
+    pub(crate) fn holds(&self, id: BlockId) -> bool {
+        match id {
+            BlockId::Number(tag) => self.number(tag).is_ok_and(|number| self.reader.holds(number)),
+            BlockId::Hash(hash) => self.reader.holds_hash(&hash.block_hash),
+        }
+    }
+
     /// A block; `None` if the chain has none such.
     pub(crate) fn block(&self, id: BlockId) -> Result<Option<Arc<SealedBlock>>, RpcError> {
         match id {
@@ -289,7 +309,7 @@ impl Rollup {
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use alloy_primitives::{Address, B256, Bytes};
+    use alloy_primitives::{Address, Bytes};
     use mayfly_evm::{BlockAttributes, Chain};
 
     /// Genesis and `count` blocks on it.

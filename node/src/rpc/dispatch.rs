@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 
 use super::backend::Rollup;
 use super::errors::{INVALID_REQUEST, METHOD_NOT_FOUND, REJECTED, RpcError};
+use super::heavy::Heavy;
 use super::limits::{RateLimiter, RpcLimits};
 use super::methods::{Method, Run, find};
 use super::params::Params;
@@ -59,15 +58,14 @@ pub struct Service {
     /// Limits on calls.
     pub limits: RpcLimits,
     limiter: RateLimiter,
-    heavy: Semaphore,
-    heavy_waiting: AtomicUsize,
+    heavy: Heavy,
 }
 
 impl Service {
     /// A dispatcher with these limits.
     pub fn new(limits: RpcLimits, limiter: RateLimiter) -> Self {
-        let heavy = Semaphore::new(limits.max_heavy_calls.clamp(1, Semaphore::MAX_PERMITS));
-        Self { limits, limiter, heavy, heavy_waiting: AtomicUsize::new(0) }
+        let heavy = Heavy::new(&limits);
+        Self { limits, limiter, heavy }
     }
 
     /// Answers one body.
@@ -206,10 +204,13 @@ impl Service {
         let method = find(&call.method).ok_or_else(|| RpcError::method(&call.method))?;
         match method.run {
             Run::Now(handler) => handler(&caller.rollup, &mut Params::read(call.params)?),
-            Run::Heavy(handler) => {
+            Run::Block(at, handler) if in_memory(&caller.rollup, call, at)? => {
+                handler(&caller.rollup, &mut Params::read(call.params)?)
+            }
+            Run::Heavy(handler) | Run::Block(_, handler) => {
                 let rollup = Arc::clone(&caller.rollup);
                 let params = call.params.map(ToOwned::to_owned);
-                self.heavy(move || handler(&rollup, &mut Params::read(params.as_deref())?)).await
+                self.heavy(caller, move || handler(&rollup, &mut Params::read(params.as_deref())?)).await
             }
             Run::Wait(handler) => handler(self, caller, call).await,
             Run::Submit => {
@@ -224,17 +225,8 @@ impl Service {
     }
 
     /// Runs `work` on the blocking pool; a few at a time, a bounded number waiting.
-    pub(crate) async fn heavy(&self, work: impl FnOnce() -> Reply + Send + 'static) -> Reply {
-        let waiting = self.heavy_waiting.fetch_add(1, Ordering::Relaxed);
-        let _leave = Leave(&self.heavy_waiting);
-        if waiting >= self.limits.max_heavy_waiting {
-            let most = self.limits.max_heavy_waiting;
-            return Err(RpcError::limit(format!("the node is busy: {most} calls are waiting")));
-        }
-        let permit = self.heavy.acquire().await.map_err(RpcError::internal)?;
-        let outcome = tokio::task::spawn_blocking(work).await;
-        drop(permit);
-        outcome.unwrap_or_else(|cause| Err(RpcError::internal(cause)))
+    pub(crate) async fn heavy(&self, caller: &Caller, work: impl FnOnce() -> Reply + Send + 'static) -> Reply {
+        self.heavy.run(caller.address, self.limiter.exempts(caller.address), work).await
     }
 
     fn charge_for(&self, caller: &Caller, call: &Call<'_>, units: &mut u64) -> Result<(), RpcError> {
@@ -251,13 +243,10 @@ impl Service {
     }
 }
 
-/// Counts a waiting call out, also when the client hangs up.
-struct Leave<'a>(&'a AtomicUsize);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Whether the block or transaction that parameter `at` names is answered without the disk. What cannot be read is:
+/// the handler says what is wrong with it.
+fn in_memory(rollup: &Rollup, call: &Call<'_>, at: usize) -> Result<bool, RpcError> {
+    Ok(Params::read(call.params)?.block_at(at).is_none_or(|id| rollup.holds(id)))
 }
 
 /// A whole body that answers `error` to id `null`.

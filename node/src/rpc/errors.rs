@@ -140,6 +140,12 @@ impl RpcError {
         Self::new(REVERTED, message).with_data(output)
     }
 
+    /// EIP-7966: it waits behind a nonce that is missing.
+    pub fn not_ready(hash: B256, nonce: u64, next: u64) -> Self {
+        let message = format!("the transaction waits for a missing nonce: next nonce {next}, tx nonce {nonce}");
+        Self::new(SYNC_NOT_READY, message).with_data(&hash)
+    }
+
     /// EIP-7966: no receipt in time.
     pub fn sync_timeout(hash: B256, timeout_ms: u128) -> Self {
         let message = format!("the transaction was added to the pool but was not processed in {timeout_ms} ms");

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::backend::Rollup;
 use super::dispatch::{Call, Caller, Pending, Reply, Service, reply};
-use super::errors::{self, RpcError};
+use super::errors::RpcError;
 use super::params::{Json, Params};
 use super::{accounts, call};
 
@@ -35,7 +35,7 @@ pub(crate) fn fill<'a>(service: &'a Service, caller: &'a Caller, call: &'a Call<
             request.nonce = Some(accounts::pending_nonce(&caller.rollup, from).await?);
         }
         let rollup = Arc::clone(&caller.rollup);
-        service.heavy(move || complete(&rollup, request)).await
+        service.heavy(caller, move || complete(&rollup, request)).await
     })
 }
 
@@ -47,7 +47,7 @@ fn complete(rollup: &Rollup, request: TransactionRequest) -> Reply {
     let message = call::message(rollup, request)?;
     let gas = match gas {
         Some(gas) => gas,
-        None => rollup.reader.estimate_gas(&message, &BlockContext::latest(), &[]).map_err(errors::reading)?,
+        None => call::gas_needed(rollup, &message, &BlockContext::latest(), &[])?,
     };
     let envelope = wanted.build(rollup.chain_id, nonce, gas, message)?;
     let raw = Bytes::from(envelope.encoded_2718());

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Addresses that are told apart at once. Beyond it, idle ones are forgotten;
 /// if all are busy, new ones share one bucket.
 const MAX_BUCKETS: usize = 65_536;
+/// Looking through all of them takes a millisecond: not more often than this, however many new addresses come.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Limits on calls and their answers. Everything a client controls has one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,10 +21,12 @@ pub struct RpcLimits {
     pub max_batch_items: usize,
     /// Bytes of one answer, a batch's answers together.
     pub max_response_bytes: usize,
-    /// Calls that may burn CPU at the same time (`eth_call`, `eth_getLogs`, …).
+    /// Calls that may burn CPU at the same time (`eth_call`, `eth_getLogs`, …); 0: one less than there are cores.
     pub max_heavy_calls: usize,
-    /// Such calls waiting for a turn; more are refused.
+    /// Such calls running or waiting for a turn; more are refused.
     pub max_heavy_waiting: usize,
+    /// Those of one address (IPv6: of one /64).
+    pub max_heavy_waiting_per_address: usize,
     /// Blocks one `eth_getLogs` may span.
     pub max_log_blocks: u64,
     /// Logs one answer may hold.
@@ -50,8 +54,9 @@ impl Default for RpcLimits {
         Self {
             max_batch_items: 1_000,
             max_response_bytes: 32 * 1024 * 1024,
-            max_heavy_calls: 4,
+            max_heavy_calls: 0,
             max_heavy_waiting: 256,
+            max_heavy_waiting_per_address: 64,
             max_log_blocks: mayfly_evm::MAX_LOG_RANGE_BLOCKS,
             max_log_results: 20_000,
             max_filter_values: 1_000,
@@ -62,6 +67,16 @@ impl Default for RpcLimits {
             max_sync_timeout_ms: 30_000,
             max_fee_history_blocks: 1_024,
             max_proof_keys: 256,
+        }
+    }
+}
+
+impl RpcLimits {
+    /// [`RpcLimits::max_heavy_calls`], worked out: a core stays free for building blocks.
+    pub(crate) fn heavy_calls(&self) -> usize {
+        match self.max_heavy_calls {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+            set => set,
         }
     }
 }
@@ -79,6 +94,8 @@ pub struct RateLimiter {
 #[derive(Debug, Default)]
 struct Buckets {
     by_address: HashMap<IpAddr, Bucket>,
+    /// When idle addresses were last forgotten.
+    swept_at: Option<Instant>,
     /// Shared by every address that found no room.
     crowd: Option<Bucket>,
 }
@@ -101,7 +118,7 @@ impl RateLimiter {
     /// Takes `units` from the address's bucket, or says in how many milliseconds
     /// there will be enough.
     pub fn take(&self, address: IpAddr, units: u64, now: Instant) -> Result<(), u64> {
-        if self.units_per_s == 0 || (self.exempt_loopback && address.to_canonical().is_loopback()) {
+        if self.units_per_s == 0 || self.exempts(address) {
             return Ok(());
         }
         // A call dearer than the whole bucket empties it instead of never passing.
@@ -117,13 +134,20 @@ impl RateLimiter {
         Err((missing_micro / self.units_per_s).div_ceil(1_000).max(1))
     }
 
+    /// Whether the address is this machine's, and those are not limited.
+    pub(crate) fn exempts(&self, address: IpAddr) -> bool {
+        self.exempt_loopback && address.to_canonical().is_loopback()
+    }
+
     fn full(&self, now: Instant) -> Bucket {
         Bucket { level_micro: self.burst_units.saturating_mul(1_000_000), filled_at: now }
     }
 
     fn bucket<'a>(&self, buckets: &'a mut Buckets, key: IpAddr, now: Instant) -> &'a mut Bucket {
         let known = buckets.by_address.contains_key(&key);
-        if !known && buckets.by_address.len() >= self.max_buckets {
+        let swept = buckets.swept_at.is_some_and(|at| now.saturating_duration_since(at) < SWEEP_INTERVAL);
+        if !known && !swept && buckets.by_address.len() >= self.max_buckets {
+            buckets.swept_at = Some(now);
             let idle = Duration::from_secs(1 + self.burst_units / self.units_per_s);
             buckets.by_address.retain(|_, bucket| now.duration_since(bucket.filled_at) < idle);
         }
@@ -145,7 +169,7 @@ impl RateLimiter {
 }
 
 /// What one subscriber of a provider can hand to itself for free counts as one.
-fn prefix(address: IpAddr) -> IpAddr {
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let bits = u128::from(v6) & !u128::from(u64::MAX);
@@ -210,6 +234,11 @@ mod tests {
         limiter.take(ip("198.51.100.1"), 1, now).unwrap();
         limiter.take(ip("198.51.100.2"), 1, now).unwrap();
         limiter.take(ip("198.51.100.3"), 1, now).unwrap_err();
+        assert_eq!(limiter.buckets.lock().by_address.len(), 8);
+        // Idle ones are looked for once a second at most.
+        let idle = now + Duration::from_secs(3);
+        limiter.buckets.lock().swept_at = Some(idle - Duration::from_millis(500));
+        limiter.take(ip("198.51.100.3"), 1, idle).unwrap();
         assert_eq!(limiter.buckets.lock().by_address.len(), 8);
         // Once they are idle they make room.
         limiter.take(ip("198.51.100.3"), 1, now + Duration::from_secs(60)).unwrap();

@@ -65,6 +65,11 @@ impl<'a> Params<'a> {
         text.ok_or_else(|| RpcError::missing(index, name))
     }
 
+    /// The block that parameter `index` names, wherever reading stands; `None` if it is absent or names none.
+    pub(crate) fn block_at(&self, index: usize) -> Option<BlockId> {
+        BlockId::from_json(self.items.get(index)?.get()).ok()
+    }
+
     /// Nothing may be left.
     pub fn end(&self) -> Result<(), RpcError> {
         if self.items.len() > self.next { Err(too_many(self.next)) } else { Ok(()) }

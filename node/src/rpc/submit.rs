@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use alloy_consensus::transaction::SignerRecoverable;
+use alloy_consensus::{Transaction, TxEnvelope};
+use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes, keccak256};
 use futures::future::join_all;
 use mayfly_sequencer::{Included, Origin, SequencerHandle, SubmitError, WaitError};
@@ -17,6 +20,9 @@ use super::methods::{Run, find};
 use super::params::{Number, Params};
 use super::request::{Call, Item};
 use super::shapes;
+
+/// How long a transaction of `eth_sendRawTransactionSync` may wait for a missing nonce.
+const GAP_GRACE: Duration = Duration::from_millis(200);
 
 /// Whether an entry of a batch is a transaction for the sequencer.
 pub(crate) fn is_submission(item: &Item<'_>) -> bool {
@@ -90,12 +96,29 @@ async fn receipt(
         }
         Err(error) => return Err(errors::submitting(error)),
     };
-    match sequencer.wait_receipt(hash, timeout).await {
+    // Transactions of one sender that go out together may come in any order: a gap counts once it had time to close.
+    let at_first = timeout.min(GAP_GRACE);
+    let mut waited = sequencer.wait_receipt(hash, at_first).await;
+    if matches!(waited, Err(WaitError::Timeout(_))) && at_first < timeout {
+        if let Some((nonce, next)) = nonce_gap(sequencer, raw).await {
+            return Err(RpcError::not_ready(hash, nonce, next));
+        }
+        waited = sequencer.wait_receipt(hash, timeout - at_first).await;
+    }
+    match waited {
         Ok(included) => shape(&included),
         Err(WaitError::Timeout(hash)) => Err(RpcError::sync_timeout(hash, timeout.as_millis())),
         Err(WaitError::Dropped(why)) => Err(errors::submitting(why)),
         Err(error @ WaitError::TooManyWaiters(_)) => Err(RpcError::limit(error.to_string())),
     }
+}
+
+/// The transaction's nonce and the one that its sender's next transaction needs, if that is a lower one.
+async fn nonce_gap(sequencer: &SequencerHandle, raw: &Bytes) -> Option<(u64, u64)> {
+    let tx = TxEnvelope::decode_2718_exact(raw).ok()?;
+    let (nonce, sender) = (tx.nonce(), tx.recover_signer().ok()?);
+    let next = sequencer.pending_nonce(sender).await.ok()?;
+    (nonce > next).then_some((nonce, next))
 }
 
 fn shape(included: &Included) -> Result<Box<RawValue>, RpcError> {

@@ -72,12 +72,21 @@ async fn calls_see_the_block_they_name_and_overrides() {
 #[tokio::test]
 async fn an_estimate_is_enough_to_run_and_not_much_more() {
     let server = Server::start(config()).await;
+    let rich = server.chain.lock().signer.address();
     let transfer = server.call("eth_estimateGas", json!([{ "to": Address::repeat_byte(8) }])).await.unwrap();
     assert_eq!(transfer, "0x5208");
     let estimate = server.call("eth_estimateGas", json!([{ "to": LOGGER, "data": "0x616263" }])).await.unwrap();
     let estimate = u64::from_str_radix(&estimate.as_str().unwrap()[2..], 16).unwrap();
+    // Where gas is paid for, and where the caller says how much there is, nothing is added.
+    let priced = json!([{ "to": LOGGER, "data": "0x616263", "gasPrice": "0x1", "from": rich }]);
+    let priced = server.call("eth_estimateGas", priced).await.unwrap();
+    let priced = u64::from_str_radix(&priced.as_str().unwrap()[2..], 16).unwrap();
+    let capped = json!([{ "to": LOGGER, "data": "0x616263", "gas": format!("{priced:#x}") }]);
+    assert_eq!(server.call("eth_estimateGas", capped).await.unwrap(), json!(format!("{priced:#x}")));
     let used = server.chain.lock().call(LOGGER, 0, b"abc").receipts[0].gas_used;
-    assert!(estimate >= used && estimate < used * 11 / 10 + 3_000, "estimate {estimate}, used {used}");
+    let least = used + (used - 21_000) / 8;
+    assert!(priced >= used && priced < estimate, "priced {priced}, free {estimate}, used {used}");
+    assert!(estimate >= least && estimate < least * 11 / 10 + 3_000, "estimate {estimate}, used {used}");
     let list = server.call("eth_createAccessList", json!([{ "to": LOGGER, "data": "0x616263" }])).await.unwrap();
     assert_eq!(list["accessList"][0]["address"], json!(LOGGER));
     assert_eq!(list["accessList"][0]["storageKeys"], json!([B256::ZERO]));
@@ -106,7 +115,9 @@ async fn fill_gives_everything_there_is_to_sign() {
     ] {
         assert_eq!(tx[field], value, "{field} of {tx}");
     }
-    assert!(tx["gas"].is_string() && tx.get("gasPrice").is_none());
+    assert!(tx.get("gasPrice").is_none());
+    let estimate = json!([{ "from": wallet, "to": LOGGER, "data": "0x61" }]);
+    assert_eq!(tx["gas"], server.call("eth_estimateGas", estimate).await.unwrap(), "the margin is in it");
     let raw: Bytes = serde_json::from_value(filled["raw"].clone()).unwrap();
     let decoded = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
     assert_eq!(json!(decoded.tx_hash()), tx["hash"]);

@@ -23,6 +23,8 @@ fn the_default_configuration_passes_its_own_check() {
     let dir = tempfile::tempdir().unwrap();
     let printed = mayfly(dir.path(), &["config", "default"], &[]);
     assert_eq!(printed.status.code(), Some(0));
+    // Written where this user's data is, wherever that may be.
+    assert!(text(&printed.stdout).contains(&format!("data_dir = {:?}", dir.path())), "{}", text(&printed.stdout));
     std::fs::write(dir.path().join("node.toml"), &printed.stdout).unwrap();
     let checked = mayfly(dir.path(), &["config", "check", "node.toml", "--json"], &[]);
     assert_eq!(checked.status.code(), Some(0));

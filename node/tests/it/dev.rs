@@ -6,9 +6,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -76,6 +81,29 @@ fn rollup(dir: &Path, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// One JSON-RPC call.
+fn rpc(url: &Value, method: &str, params: Value) -> Value {
+    let call = async {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = reqwest::Client::new().post(url.as_str().unwrap()).json(&body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let answer = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(call);
+    assert!(answer.get("error").is_none(), "{method}: {answer}");
+    answer["result"].clone()
+}
+
+/// A transaction of a user without any ETH, answered with its receipt.
+fn send(created: &Value, nonce: u64) -> Value {
+    let user = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+    let chain_id = created["chain_id"].as_u64().unwrap();
+    let to = TxKind::Call(Address::repeat_byte(8));
+    let tx = TxEip1559 { chain_id, nonce, gas_limit: 21_000, to, ..TxEip1559::default() };
+    let signature = user.sign_hash_sync(&tx.signature_hash()).unwrap();
+    let raw = Bytes::from(TxEnvelope::from(tx.into_signed(signature)).encoded_2718());
+    rpc(&created["rpc_url"], "eth_sendRawTransactionSync", json!([raw, 20_000]))
+}
+
 #[test]
 fn goes_on_after_kill_9_and_leaves_nothing_after_ctrl_c() {
     let dir = tempfile::tempdir().unwrap();
@@ -85,6 +113,14 @@ fn goes_on_after_kill_9_and_leaves_nothing_after_ctrl_c() {
     assert_eq!(alive(&first).len(), 3, "mayfly, anvil, postgres");
     let created = rollup(dir.path(), &["create", "--name", "a-night", "--ends-in", "1h"]);
 
+    let receipt = send(&created, 0);
+    let found = |state: &Value| {
+        let url = json!(format!("{}/a-night", state["rpc_url"].as_str().unwrap()));
+        let again = rpc(&url, "eth_getTransactionReceipt", json!([receipt["transactionHash"]]));
+        assert_eq!(again["blockHash"], receipt["blockHash"]);
+        json!({ "rpc_url": url, "chain_id": created["chain_id"] })
+    };
+
     dev.end(Signal::SIGKILL);
     assert_eq!(alive(&first).len(), 2, "anvil and postgres are orphans now");
     let (mut dev, second) = Dev::start(dir.path());
@@ -93,7 +129,14 @@ fn goes_on_after_kill_9_and_leaves_nothing_after_ctrl_c() {
     let status = rollup(dir.path(), &["status", "a-night"]);
     assert_eq!(status["rollup"], created["rollup"]);
     assert_eq!(status["node"]["chain_id"], created["chain_id"], "the node sequences it again");
-
+    let again = found(&second);
+    let status = || rollup(dir.path(), &["status", "a-night"])["node"]["sequencer"]["synced"] == true;
+    let deadline = Instant::now() + LIMIT;
+    while !status() {
+        assert!(Instant::now() < deadline, "it does not catch up with L1");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(send(&again, 1)["status"], "0x1");
     dev.end(Signal::SIGINT);
     assert!(alive(&second).is_empty(), "left behind: {:?}", alive(&second));
 }

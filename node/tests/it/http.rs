@@ -206,14 +206,14 @@ async fn shutdown_ends_the_listener_with_connections_open() {
 }
 
 #[tokio::test]
-async fn usage_is_metered_for_the_rollup() {
+async fn usage_is_metered_for_the_organiser() {
     let server = Server::start(config()).await;
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
     let (_, answer) = server.post("/", body).await;
     server.post("/", format!("[{body},{body}]")).await;
     let rows = server.meter.drain();
     assert_eq!(rows.len(), 1);
-    let payer = Payer(server.rollup.info.rollup);
+    let payer = Payer(server.rollup.info.config.organiser);
     assert_eq!(rows[0].key, MeterKey::Payer { payer, lane: None });
     let used = |commodity| rows[0].usage.get(commodity);
     assert_eq!(used(Commodity::ComputeUnits), 3);

@@ -10,6 +10,7 @@ mod errors;
 mod hostile;
 mod http;
 mod mayfly;
+mod node;
 mod reads;
 mod sequenced;
 mod server;

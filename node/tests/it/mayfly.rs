@@ -102,7 +102,7 @@ async fn leaves_are_served_once_the_chain_is_closed() {
         amount: U256::from(amount),
     };
     let leaves = merge([leaf(owner, 5), leaf(Address::repeat_byte(6), 6), leaf(Address::repeat_byte(7), 7)]);
-    server.rollup.close(leaves.clone()).unwrap();
+    server.rollup.close(B256::repeat_byte(1), leaves.clone()).unwrap();
     let all = server.call("mayfly_leaves", json!([])).await.unwrap();
     assert_eq!((&all["count"], all["leaves"].as_array().unwrap().len()), (&json!("0x3"), 3));
     let page = server.call("mayfly_leaves", json!(["0x1", "0x1"])).await.unwrap();
@@ -117,4 +117,7 @@ async fn leaves_are_served_once_the_chain_is_closed() {
     let none = server.call("mayfly_settlementProof", json!([Address::repeat_byte(9)])).await.unwrap();
     assert_eq!(none["leaves"], json!([]));
     assert_eq!(server.call("mayfly_leaves", json!(["0x0", "0x3e9"])).await.unwrap_err()["code"], -32005);
+    // L1 took the close back.
+    server.rollup.reopen();
+    assert_eq!(server.call("mayfly_leaves", json!([])).await.unwrap_err()["code"], -32002);
 }

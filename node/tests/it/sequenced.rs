@@ -7,7 +7,7 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, keccak256};
 use mayfly_contracts::types::Windows;
 use mayfly_evm::Chain;
 use mayfly_l1::{
@@ -95,6 +95,10 @@ fn row(info: &RollupInfo) -> mayfly_ledger::Rollup {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
+        Self::with(SequencerSettings::default()).await
+    }
+
+    async fn with(settings: SequencerSettings) -> Self {
         let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
         let block_time = Some(Duration::from_secs(1));
         let anvil = Anvil::start(AnvilConfig {
@@ -117,7 +121,7 @@ impl Stack {
         let postgres = Postgres::start(dirs[0].path(), &options).await.unwrap();
         let ledger = Ledger::connect(&postgres.create_database("node").await.unwrap()).await.unwrap();
         ledger.insert_rollup(&row(&info)).await.unwrap();
-        let handle = sequencer(&info, anvil.url(), ledger, dirs[1].path()).await;
+        let handle = sequencer(&info, anvil.url(), ledger, dirs[1].path(), settings).await;
 
         let rollup = Arc::new(Rollup::sequenced("night", handle.clone(), RpcLimits::default()));
         let server = Server::<()>::serve(config(), Arc::clone(&rollup)).await;
@@ -150,10 +154,16 @@ impl Stack {
     }
 }
 
-async fn sequencer(info: &Arc<RollupInfo>, url: &str, ledger: Ledger, dir: &std::path::Path) -> SequencerHandle {
+async fn sequencer(
+    info: &Arc<RollupInfo>,
+    url: &str,
+    ledger: Ledger,
+    dir: &std::path::Path,
+    settings: SequencerSettings,
+) -> SequencerHandle {
     let chain = Chain::open_or_create(&dir.join("chain"), chain_spec(info).unwrap(), &genesis(info)).unwrap();
     let urls = [url.to_owned()];
-    let settings = SequencerSettings { l1_poll_ms: 100, ..SequencerSettings::default() };
+    let settings = SequencerSettings { l1_poll_ms: 100, ..settings };
     let config = SequencerConfig {
         info: Arc::clone(info),
         settings,
@@ -239,6 +249,10 @@ async fn refusals_carry_codes_and_values_wallets_know() {
     let rich = U256::from(10u64.pow(18));
     let mut broken = stack.sign(0, |_| {}).to_vec();
     broken.push(0);
+    // No point of the curve has this x.
+    let unsigned = TxEip1559 { chain_id, gas_limit: 21_000, to: TxKind::Call(Address::ZERO), ..TxEip1559::default() };
+    let forged = unsigned.into_signed(Signature::new(U256::from(5), U256::ONE, false));
+    let forged = Bytes::from(alloy_consensus::TxEnvelope::from(forged).encoded_2718());
     for (raw, code, message) in [
         (stack.sign(0, |tx| tx.chain_id = 1), -32000, format!("invalid chain id for signer: have 1, want {chain_id}")),
         (stack.sign(0, |tx| tx.gas_limit = 20_999), -32000, "intrinsic gas too low: have 20999, want 21000".into()),
@@ -252,6 +266,8 @@ async fn refusals_carry_codes_and_values_wallets_know() {
             -32000,
             format!("exceeds block gas limit: tx gas limit {}, max {}", 1 << 25, 1 << 24),
         ),
+        (forged, -32000, "invalid signature: no sender can be recovered".into()),
+        (stack.sign(1_000_002, |_| {}), -32000, "nonce too high: next nonce 0, tx nonce 1000002".into()),
         (Bytes::from(hex!("03c0")), -32000, "transaction type not supported: 0x03".into()),
         (broken.into(), -32000, "invalid transaction: ".into()),
         (Bytes::new(), -32000, "invalid transaction: ".into()),
@@ -263,13 +279,17 @@ async fn refusals_carry_codes_and_values_wallets_know() {
         }
     }
 
-    // A gap: it waits, and Sync says so with the hash after its own timeout.
+    // A gap: it waits, and Sync says so with the hash: after its own timeout if that is short, else soon.
     let gapped = stack.sign(1, |_| {});
     let asked = Instant::now();
-    let error = stack.sync(&gapped, json!(300)).await.unwrap_err();
+    let error = stack.sync(&gapped, json!(100)).await.unwrap_err();
     assert_eq!((&error["code"], &error["data"]), (&json!(4), &json!(keccak256(&gapped))));
-    assert!(error["message"].as_str().unwrap().contains("300 ms"), "{error}");
-    assert!(asked.elapsed() >= Duration::from_millis(300));
+    assert!(error["message"].as_str().unwrap().contains("100 ms"), "{error}");
+    assert!(asked.elapsed() >= Duration::from_millis(100));
+    let error = stack.sync(&gapped, json!(30_000)).await.unwrap_err();
+    assert_eq!((&error["code"], &error["data"]), (&json!(5), &json!(keccak256(&gapped))));
+    assert_eq!(error["message"], "the transaction waits for a missing nonce: next nonce 0, tx nonce 1");
+    assert!(asked.elapsed() < Duration::from_secs(20));
     let error = stack.send(&gapped).await.unwrap_err();
     assert_eq!((&error["code"], &error["message"]), (&json!(-32000), &json!("already known")));
     // Filled, both run; a waiting Sync gets the receipt.
@@ -286,6 +306,20 @@ async fn refusals_carry_codes_and_values_wallets_know() {
     let ahead = stack.sign(2 + 1_000_000, |_| {});
     let error = stack.send(&ahead).await.unwrap_err();
     assert_eq!(error["message"], "nonce too high: next nonce 2, tx nonce 1000002");
+    stack.handle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admission_refuses_with_its_own_code_and_the_numbers() {
+    let mut settings = SequencerSettings::default();
+    (settings.admission.gas_per_second, settings.admission.burst_seconds) = (10_000, 4);
+    let stack = Stack::with(settings).await;
+    let dear = stack.sign(0, |tx| tx.gas_limit = 50_000);
+    for method in ["eth_sendRawTransaction", "eth_sendRawTransactionSync"] {
+        let error = stack.server.call(method, json!([dear])).await.unwrap_err();
+        assert_eq!(error["code"], -32010, "{error}");
+        assert_eq!(error["message"], "refused by rule over-budget: 50000 gas, at most 40000");
+    }
     stack.handle.shutdown().await;
 }
 

@@ -9,6 +9,7 @@ use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, RecoveredTx};
 use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref};
+use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
 use super::mailbox::Mailbox;
@@ -21,7 +22,7 @@ use crate::intake::Checked;
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::terms::Terms;
-use crate::view::{LostTransaction, PauseReason, Stage};
+use crate::view::{Head, LostTransaction, PauseReason, Stage};
 
 /// How often the clock is looked at when nothing arrives.
 const TICK: Duration = Duration::from_millis(200);
@@ -44,6 +45,8 @@ pub(crate) enum Message {
     Content(Option<Address>, oneshot::Sender<Vec<(Arc<RecoveredTx>, bool)>>),
     /// The nonce after what waits.
     PendingNonce(Address, oneshot::Sender<u64>),
+    /// What everybody owns after the close block; nothing before it.
+    Leaves(oneshot::Sender<Option<(Head, Leaves)>>),
     /// How posting goes.
     Posting(PostingHealth),
     /// Stop after making everything durable.
@@ -53,7 +56,7 @@ pub(crate) enum Message {
 impl Message {
     /// Whether the mailbox counts it against its own limit.
     pub(super) fn is_counted(&self) -> bool {
-        matches!(self, Self::L1(_) | Self::Content(..) | Self::PendingNonce(..) | Self::Posting(_))
+        matches!(self, Self::L1(_) | Self::Content(..) | Self::PendingNonce(..) | Self::Leaves(_) | Self::Posting(_))
     }
 }
 
@@ -267,10 +270,23 @@ impl Executor {
                 let state = self.account(sender).nonce;
                 let _ = answer.send(self.pool.pending_nonce(&sender).unwrap_or(state).max(state));
             }
+            Message::Leaves(answer) => {
+                let _ = answer.send(self.leaves());
+            }
             Message::Posting(health) => self.trouble = health.trouble,
             Message::Stop => {}
         }
         Ok(())
+    }
+
+    /// Takes a while on a large chain, which a closed one has.
+    fn leaves(&self) -> Option<(Head, Leaves)> {
+        let stand = self.stands.last();
+        if !stand.closed {
+            return None;
+        }
+        let close_block = Head { number: stand.head.number, hash: stand.head.hash };
+        Some((close_block, settlement::leaves(&self.chain)))
     }
 
     /// Looks at the clock: what expires, what pauses, which stage it is.

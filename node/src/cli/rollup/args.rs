@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::cli::verify::RoleArgs;
+use crate::{cli::verify::RoleArgs, rpc::RollupName};
 
 /// The commands of `mayfly rollup`.
 #[derive(Debug, Subcommand)]
@@ -64,9 +64,9 @@ pub struct OneRollup {
 /// `mayfly rollup create`.
 #[derive(Clone, Debug, Args)]
 pub struct CreateArgs {
-    /// The rollup's name on this node
+    /// The rollup's name on this node, and in its RPC's path
     #[arg(long)]
-    pub name: String,
+    pub name: RollupName,
     /// When deposits end and the drain begins, from now: 90s, 45m, 2h, 1d; replaces the file's
     #[arg(long, value_name = "DURATION")]
     pub ends_in: Option<String>,
@@ -84,9 +84,9 @@ pub struct StartArgs {
     /// Address of the rollup
     #[arg(value_name = "ROLLUP")]
     pub rollup: Address,
-    /// The rollup's name on this node
+    /// The rollup's name on this node, and in its RPC's path
     #[arg(long)]
-    pub name: String,
+    pub name: RollupName,
 }
 
 /// `mayfly rollup estimate`.

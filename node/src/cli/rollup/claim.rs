@@ -45,8 +45,31 @@ struct Claimed {
     contract_held: Option<usize>,
 }
 
+impl Claimed {
+    /// A settlement without assets: an answer, no failure.
+    fn nothing(rollup: Address, source: &Source) -> Claimed {
+        Claimed {
+            rollup,
+            source: source.name,
+            leaves: 0,
+            all_leaves: source.leaves.len(),
+            paid: 0,
+            already_paid: 0,
+            skipped: Vec::new(),
+            native_wei: U256::ZERO,
+            collections_named: 0,
+            transactions: Vec::new(),
+            gas_used: 0,
+            contract_held: source.derived.as_ref().map(|(closing, _)| closing.leaves.contract_held.len()),
+        }
+    }
+}
+
 impl Report for Claimed {
     fn text(&self) -> String {
+        if self.leaves == 0 {
+            return "nothing is owed to anybody".to_owned();
+        }
         format!(
             "{} of {} leaves paid ({}) in {} transactions, {} gas; {} were paid before, {} could not be paid",
             self.paid,
@@ -79,10 +102,15 @@ pub(super) async fn run(session: &Session, args: ClaimArgs, json: bool) -> eyre:
     }
     let all = payouts(&source.leaves, &source.tree, args.recipient)?;
     let wanted: Vec<Payout> = all.into_iter().filter(|p| p.leaf.kind != AssetKind::Description).collect();
-    ensure!(!wanted.is_empty(), "nothing is owed to {}", args.recipient.unwrap_or_default());
+    if let Some(recipient) = args.recipient {
+        ensure!(!wanted.is_empty(), "nothing is owed to {recipient}");
+    }
     let leaves = wanted.len();
     let native: Vec<(u64, U256)> =
         wanted.iter().filter(|p| p.leaf.kind == AssetKind::Native).map(|p| (p.index, p.leaf.amount)).collect();
+    if wanted.is_empty() {
+        return output::print(&Claimed::nothing(rollup, &source), json);
+    }
     let sender = session.sender().await?;
     let submit = session.submit_options();
     progress(format!("claiming {leaves} leaves"));
@@ -147,4 +175,16 @@ fn read_leaves(path: &Path) -> eyre::Result<Vec<Leaf>> {
     // As a node keeps it, or as the closing claim carries it.
     let file = LeafFile::decode(&bytes).or_else(|_| LeafFile::decompress(&bytes)).wrap_err_with(named)?;
     Ok(file.leaves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_settlement_is_told_as_one() {
+        let tree = Tree::from_hashes(Vec::new());
+        let source = Source { name: "claim", leaves: Vec::new(), tree, derived: None };
+        assert_eq!(Claimed::nothing(Address::ZERO, &source).text(), "nothing is owed to anybody");
+    }
 }

@@ -22,6 +22,7 @@ use crate::{
         session::Session,
     },
     keys::dev_key,
+    rpc::RollupName,
 };
 
 /// The largest rollup file that is read.
@@ -29,11 +30,28 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Attesters of a rollup of the development chain that names none.
 const DEV_ATTESTERS: [usize; 2] = [3, 4];
 
-/// Who the node signs as.
+/// Who the node signs as, and what it has room for.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct NodeIdentity {
-    pub(super) sequencer: Address,
-    pub(super) receipt_signer: Address,
+struct NodeInfo {
+    sequencer: Address,
+    receipt_signer: Address,
+    names: Vec<String>,
+    free_rollups: usize,
+}
+
+impl NodeInfo {
+    /// Whether the node will sequence it: asked before anything is paid.
+    fn check(&self, name: &RollupName, config: &Config) -> eyre::Result<()> {
+        ensure!(!self.names.iter().any(|taken| taken == name.as_str()), "the node has a rollup named {name} already");
+        ensure!(self.free_rollups > 0, "the node has no room for another rollup (limits.max_rollups)");
+        for (what, named, own) in [
+            ("sequencer", config.sequencer, self.sequencer),
+            ("receipt_signer", config.receiptSigner, self.receipt_signer),
+        ] {
+            ensure!(named == own, "{what} is {named}, the node signs as {own}; --no-start launches without it");
+        }
+        Ok(())
+    }
 }
 
 /// What the node says of a rollup it sequences.
@@ -44,7 +62,7 @@ struct Started {
 
 #[derive(Serialize)]
 struct Created {
-    name: String,
+    name: RollupName,
     rollup: Address,
     settlement: Address,
     vault: Address,
@@ -74,10 +92,14 @@ impl Report for Created {
 
 pub(super) async fn run(session: &Session, args: CreateArgs, json: bool) -> eyre::Result<()> {
     let started = Instant::now();
-    check_name(&args.name)?;
     let file = read_file(args.config.as_deref(), args.ends_in.as_deref())?;
     let sender = session.sender().await?;
     let (config, genesis) = resolve(session, &file, sender.address(), args.no_start).await?;
+    if !args.no_start
+        && let Some(node) = session.admin::<NodeInfo>("/admin/info", None).await?
+    {
+        node.check(&args.name, &config)?;
+    }
     let paid_wei = creation_payment(&config, &genesis).ok_or_else(|| eyre!("the balances are more than there is"))?;
     let factory = session.target.factory()?;
     progress(format!("creating {} for {}", args.name, ether(paid_wei)));
@@ -114,7 +136,7 @@ pub(super) async fn run(session: &Session, args: CreateArgs, json: bool) -> eyre
 
 #[derive(Serialize)]
 struct StartedRollup {
-    name: String,
+    name: RollupName,
     rollup: Address,
     rpc_url: String,
 }
@@ -127,13 +149,12 @@ impl Report for StartedRollup {
 
 /// `mayfly rollup start`.
 pub(super) async fn start(session: &Session, args: StartArgs, json: bool) -> eyre::Result<()> {
-    check_name(&args.name)?;
     let rpc_url = ask_node(session, &args.name, args.rollup).await?.ok_or_else(|| eyre!("no node was named"))?;
     output::print(&StartedRollup { name: args.name, rollup: args.rollup, rpc_url }, json)
 }
 
 /// The rollup's RPC on the node; `None` if no node was named.
-async fn ask_node(session: &Session, name: &str, rollup: Address) -> eyre::Result<Option<String>> {
+async fn ask_node(session: &Session, name: &RollupName, rollup: Address) -> eyre::Result<Option<String>> {
     let body = json!({"name": name, "rollup": rollup});
     let started: Option<Started> = session.admin("/admin/rollups", Some(body)).await?;
     Ok(started.map(|s| s.rpc_url))
@@ -167,14 +188,17 @@ pub(super) async fn resolve(
     without_node: bool,
 ) -> eyre::Result<(Config, Vec<Allocation>)> {
     let named = file.sequencer.zip(file.receipt_signer);
-    let identity = match named {
-        Some((sequencer, receipt_signer)) => NodeIdentity { sequencer, receipt_signer },
-        None => session.admin("/admin/info", None).await?.ok_or_else(|| {
-            eyre!(
-                "the file must name sequencer and receipt_signer where no node is named{}",
-                if without_node { "" } else { "; give --admin-url" }
-            )
-        })?,
+    let (sequencer, receipt_signer) = match named {
+        Some(named) => named,
+        None => {
+            let node = session.admin::<NodeInfo>("/admin/info", None).await?.ok_or_else(|| {
+                eyre!(
+                    "the file must name sequencer and receipt_signer where no node is named{}",
+                    if without_node { "" } else { "; give --admin-url" }
+                )
+            })?;
+            (node.sequencer, node.receipt_signer)
+        }
     };
     let dev = session.l1_chain_id == DEV_CHAIN_ID;
     let attesters = if dev {
@@ -186,34 +210,30 @@ pub(super) async fn resolve(
         l1_chain_id: session.l1_chain_id,
         now: head(&session.l1).await?.timestamp,
         organiser,
-        sequencer: identity.sequencer,
-        receipt_signer: identity.receipt_signer,
+        sequencer,
+        receipt_signer,
         resolver: Address::ZERO,
         attesters,
     };
     Ok(file.resolve(&launch)?)
 }
 
-/// The node's rule for names, said before anything is paid.
-fn check_name(name: &str) -> eyre::Result<()> {
-    let inner = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    ensure!(
-        inner && (1..=63).contains(&name.len()) && !name.starts_with('-'),
-        "{name:?} is no name: 1 to 63 of a-z, 0-9 and -, not starting with -"
-    );
-    ensure!(!name.bytes().all(|b| b.is_ascii_digit()), "{name:?} could be a chain id: a name needs a letter");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn names_are_path_segments_and_no_chain_ids() {
-        assert!(check_name("mint-night").is_ok());
-        for bad in ["", "-a", "A", "a/b", "31337", "a b", &"x".repeat(64)] {
-            assert!(check_name(bad).is_err(), "{bad:?}");
-        }
+    fn what_the_node_would_refuse_is_not_paid_for() {
+        let (sequencer, receipt_signer) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let node = NodeInfo { sequencer, receipt_signer, names: vec!["night".into()], free_rollups: 1 };
+        let config = Config { sequencer, receiptSigner: receipt_signer, ..Config::default() };
+        let name = |text: &str| text.parse::<RollupName>().unwrap();
+        assert!(node.check(&name("day"), &config).is_ok());
+        assert!(node.check(&name("night"), &config).unwrap_err().to_string().contains("night"));
+        let full = NodeInfo { free_rollups: 0, ..node.clone() };
+        assert!(full.check(&name("day"), &config).is_err());
+        let other = Config { sequencer: receipt_signer, ..config };
+        assert!(node.check(&name("day"), &other).is_err());
     }
 }

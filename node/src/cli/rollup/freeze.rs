@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256};
 use alloy_sol_types::{SolCall, SolError};
 use eyre::ensure;
 use mayfly_contracts::{inbox::Inbox, types::Stage};
-use mayfly_l1::{L1Error, TxIntent};
+use mayfly_l1::{BlockTag, L1Error, TxIntent};
 use serde::Serialize;
 
 use super::{args::FreezeArgs, chain::OnL1};
@@ -55,17 +55,63 @@ pub(super) async fn run(session: &Session, args: FreezeArgs, json: bool) -> eyre
             None => progress("a freeze was asked for already"),
         }
     }
-    if frozen || args.wait {
-        while !frozen {
-            tokio::time::sleep(POLL).await;
-            let now = OnL1::read(&session.l1, rollup).await?;
-            ensure!(now.batches == on_l1.batches, "the sequencer answered with batch {}: it is alive", now.batches);
+    if args.wait && !frozen {
+        let asked = Request::read(session, rollup).await?;
+        loop {
             frozen = sender.estimate_gas(&freeze).await.is_ok();
+            if frozen {
+                break;
+            }
+            if asked.stands(session, rollup).await? {
+                tokio::time::sleep(POLL).await;
+            } else {
+                // Somebody else was faster, which is as good.
+                return print(session, rollup, transactions, json).await;
+            }
         }
+    }
+    if frozen {
         transactions.push(session.send(&sender, "freeze", freeze).await?.transaction_hash);
     }
-    let close_time = OnL1::read(&session.l1, rollup).await?.close_time;
-    output::print(&Frozen { rollup, frozen, close_time, transactions }, json)
+    print(session, rollup, transactions, json).await
+}
+
+async fn print(session: &Session, rollup: Address, transactions: Vec<B256>, json: bool) -> eyre::Result<()> {
+    let now = OnL1::read(&session.l1, rollup).await?;
+    let frozen = matches!(now.stage, Stage::Frozen | Stage::Closing | Stage::Settling | Stage::Settled);
+    output::print(&Frozen { rollup, frozen, close_time: now.close_time, transactions }, json)
+}
+
+/// The request for a freeze as the Inbox holds it. A sequencer's batch ends it, a forced one does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Request {
+    by: Address,
+    at: u64,
+}
+
+impl Request {
+    async fn read(session: &Session, rollup: Address) -> eyre::Result<Request> {
+        let at = BlockTag::Number(session.l1.head(BlockTag::Latest).await?.number);
+        Ok(Request {
+            by: session.l1.call(rollup, &Inbox::freezeRequesterCall {}, at).await?,
+            at: session.l1.call(rollup, &Inbox::freezeRequestedAtCall {}, at).await?,
+        })
+    }
+
+    /// False once the rollup is frozen or past its close time; an error if the sequencer answered.
+    async fn stands(self, session: &Session, rollup: Address) -> eyre::Result<bool> {
+        let now = OnL1::read(&session.l1, rollup).await?;
+        if !matches!(now.stage, Stage::Created | Stage::Active | Stage::Draining) {
+            return Ok(false);
+        }
+        let request = Request::read(session, rollup).await?;
+        ensure!(
+            request == self && !self.by.is_zero(),
+            "the request was cancelled: the sequencer is alive (batch {})",
+            now.batches
+        );
+        Ok(true)
+    }
 }
 
 /// Sends the request, waiting for the liveness window if asked to. `None`: asked already.
