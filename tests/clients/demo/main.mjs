@@ -88,7 +88,7 @@ async function run() {
     claimable_s: round(ended.claimable_s, 1),
     verifier_blocks_per_s: round(fresh.blocks_per_s, 0),
     recovered_percent: round(recovered.percent, 2),
-    state_roots_equal: compared.equal && ended.equal && fresh.hash === ended.closeHash,
+    state_roots_equal: compared.equal && ended.equal && fresh.hash === ended.closeHash && recovered.equal,
     extra: { launch_s: round(rollup.launch_s, 1), wallets, blobs: costs.blobs, recovered_leaves: recovered.leaves, contract_held: recovered.contractHeld },
   };
 }

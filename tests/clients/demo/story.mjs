@@ -2,6 +2,7 @@
 import { keccak256, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { Chain, L2, artifact } from './chain.mjs';
+import { audit, inventory, spread } from './holdings.mjs';
 import { bridgedToken, deployTokens, depositEverything } from './l1.mjs';
 import { say, until } from './stack.mjs';
 import { freshWallets, mintAndTransfer } from './wallets.mjs';
@@ -60,7 +61,10 @@ export async function live({ mayfly, common, l1, keys, source, rollup, wallets: 
     onProgress: (text) => say(`  ${text}`),
   });
   say(`  sent by ${Object.entries(load.sentBy).map(([client, n]) => `${client} ${n}`).join(', ')}`);
-  return { tokens, bridged, collection, token, wallets, user, deposits, ...load };
+  const [friend] = freshWallets(1);
+  // The second wallet keeps what it minted (mintAndTransfer); a contract holds it from now on.
+  await spread({ chain, key: keys.user, user, friend, bridged, deposits, collection, contract: token, giver: wallets[1] });
+  return { tokens, bridged, collection, token, wallets, user, friend: friend.address, deposits, ...load };
 }
 
 /** ETH goes back to L1 while the rollup lives. */
@@ -111,14 +115,12 @@ export async function compare({ chain, verifier, seconds = 120 }) {
 
 /** The end: the organiser ends it early, everybody is paid on L1. */
 export async function end({ mayfly, common, l1, rollup, verifier, lived, source }) {
+  const owned = await inventory({ chain: rollup.chain, l1, people: [], lived });
   const ending = await mayfly.run(['rollup', ...common, 'close', rollup.rollup, '--early']);
-  const { abi } = artifact('Settlement');
-  const final = await until('the closing claim is final', 180, async () => {
-    const logs = await l1.reader.getContractEvents({ address: rollup.settlement, abi, eventName: 'ClaimFinal', fromBlock: BigInt(rollup.l1_number) });
-    return logs.find((log) => log.args.claim.closeNumber !== 0n);
-  });
+  const final = await until('the closing claim is final', 180, () => closingClaim({ l1, rollup }));
   const { timestamp } = await l1.reader.getBlock({ blockNumber: final.blockNumber });
   const claimable = Number(timestamp) - ending.end_time;
+  await checkAttested({ l1, rollup, final, timestamp });
   const closed = await until('the verifier has the close block', 60, () => verifier.last('closed'));
   const block = await until('the node has the close block', 60, async () => chainBlock(rollup.chain, closed.number));
   const equal = block.hash === closed.hash && block.stateRoot === closed.state_root && closed.hash === final.args.claim.blockHash;
@@ -128,31 +130,45 @@ export async function end({ mayfly, common, l1, rollup, verifier, lived, source 
   const rest = await mayfly.run(['rollup', ...common, 'claim', rollup.rollup, '--all', '--derive', '--key', 'dev:6']);
   say(`  one user claims ${own.paid} leaves; ${rest.paid} more are sponsored in ${rest.transactions.length} transactions`);
   if (own.paid + rest.paid !== rest.leaves) throw new Error(`${own.paid} + ${rest.paid} of ${rest.leaves} leaves were paid`);
-  await checkOwners({ l1, rollup, lived });
+  // Users pay for their own claims here, so their ETH is not what it would be; the second story looks at it.
+  const { missing } = await audit({ l1, vault: rollup.vault, owned, lived, native: false });
+  if (missing.length > 0) throw new Error(`not on L1: ${missing.slice(0, 5).join('; ')}`);
+  const settled = await l1.read(rollup.vault, 'Vault', 'settledCollection', [4, lived.collection]);
+  const name = await l1.read(settled, 'SettledERC721', 'name');
+  if (name !== 'Mint Night') throw new Error(`the collection is called ${JSON.stringify(name)} on L1`);
   return { claimable_s: claimable, equal, closeHash: closed.hash };
+}
+
+/** The log that made the closing claim final, if it is. */
+export async function closingClaim({ l1, rollup }) {
+  const logs = await settlementLogs({ l1, rollup }, 'ClaimFinal');
+  return logs.find((log) => log.args.claim.closeNumber !== 0n);
+}
+
+function settlementLogs({ l1, rollup }, eventName, args) {
+  const { abi } = artifact('Settlement');
+  return l1.reader.getContractEvents({ address: rollup.settlement, abi, eventName, args, fromBlock: BigInt(rollup.l1_number) });
+}
+
+/** Attesters made the claim final, not the passing of the challenge window. */
+async function checkAttested({ l1, rollup, final, timestamp }) {
+  const { claimHash } = final.args;
+  const attested = await settlementLogs({ l1, rollup }, 'Attested', { claimHash });
+  const [proposed] = await settlementLogs({ l1, rollup }, 'ClaimProposed', { claimHash });
+  const { timestamp: since } = await l1.reader.getBlock({ blockNumber: proposed.blockNumber });
+  const { windows } = await l1.read(rollup.rollup, 'Inbox', 'config');
+  if (attested.length === 0) throw new Error('nobody attested the closing claim');
+  if (timestamp - since >= windows.challengeWindow) throw new Error(`attested, and yet final only after ${timestamp - since} s`);
+  say(`  ${attested.length} attestation made the closing claim final ${timestamp - since} s after it was proposed`);
 }
 
 function chainBlock(chain, number) {
   return chain.reader.getBlock({ blockNumber: BigInt(number) });
 }
 
-/** NFTs born on the rollup belong on L1 to whom they belonged there. */
-async function checkOwners({ l1, rollup, lived }) {
-  const settled = await l1.read(rollup.vault, 'Vault', 'settledCollection', [4, lived.collection]);
-  for (const wallet of [lived.wallets[0], lived.wallets.at(-1)]) {
-    const [there, here] = await Promise.all([
-      rollup.chain.read(lived.collection, 'DemoCollection', 'ownerOf', [wallet.tokenId]),
-      l1.read(settled, 'SettledERC721', 'ownerOf', [wallet.tokenId]),
-    ]);
-    if (there !== here) throw new Error(`token ${wallet.tokenId} belongs to ${here} on L1 and to ${there} on the rollup`);
-  }
-  const name = await l1.read(settled, 'SettledERC721', 'name');
-  if (name !== 'Mint Night') throw new Error(`the collection is called ${JSON.stringify(name)} on L1`);
-}
-
 /** Derives the whole rollup once more, in a process that has never seen it. */
-export async function rederive({ mayfly, dataDir, l1Url, rollup }) {
-  const child = mayfly.start('fresh-verifier', ['verify', '--data-dir', dataDir, '--l1-url', l1Url, '--rollup', rollup, '--once']);
+export async function rederive({ mayfly, dataDir, l1Url, rollup, name = 'fresh-verifier' }) {
+  const child = mayfly.start(name, ['verify', '--data-dir', dataDir, '--l1-url', l1Url, '--rollup', rollup, '--once']);
   const { code } = await child.ended;
   if (code !== 0) throw new Error(`verify --once ended with ${code}`);
   const summary = child.last('summary');
