@@ -42,6 +42,7 @@ add() {
   failed=$((failed + $(count "$1" failed)))
 }
 
+doctests() { cargo test --workspace --doc; }
 docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items; }
 forge_fmt() { (cd contracts && forge fmt --check); }
 forge_test() { (cd contracts && forge test); }
@@ -62,6 +63,8 @@ else
   step 'rust tests' cargo test --workspace --all-targets --no-fail-fast
   add '^test result:'
 fi
+step 'doc tests' doctests
+add '^test result:'
 if [ "${MAYFLY_SKIP_DEMO:-0}" != 1 ]; then
   step 'demo' env MAYFLY_DEMO_WALLETS="${MAYFLY_DEMO_WALLETS:-50}" scripts/demo.sh
 fi

@@ -3,6 +3,7 @@
 
 mod bench;
 mod clients;
+mod nodes;
 mod recount;
 mod settlement;
 mod wallets;

@@ -5,6 +5,7 @@
 // Solidity names its fields in its own case.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, non_snake_case)]
 
+pub mod environment;
 pub mod history;
 pub mod program;
 pub mod puppet;
