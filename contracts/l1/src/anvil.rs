@@ -14,7 +14,7 @@ use nix::{
 };
 use serde_json::json;
 
-use crate::{Key, L1Client, L1Error, L1Options};
+use crate::{BlockTag, Key, L1Client, L1Error, L1Options};
 
 /// Time to start and to stop; a large state file takes a while.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,6 +48,10 @@ pub struct AnvilConfig {
     pub state: Option<PathBuf>,
     /// Write the state file this often, not only at the end.
     pub state_interval: Option<Duration>,
+    /// The genesis block's time (Unix seconds); anvil's default is now. Who keeps state gives the same each time: anvil
+    /// makes a genesis at every start, and saves a second one beside the first if they differ. Its clock then goes on
+    /// from the last block: see [`Anvil::catch_up`].
+    pub genesis_time: Option<u64>,
     /// `safe` lags by this many blocks and `finalized` by twice as many; anvil's default is 32.
     pub slots_in_an_epoch: Option<u64>,
     /// Chain id; anvil's default is 31337.
@@ -157,6 +161,15 @@ impl Anvil {
         self.mine(1, 0).await
     }
 
+    /// Moves the clock forward to `now` (Unix seconds), if it is behind, and mines a block.
+    pub async fn catch_up(&self, now: u64) -> Result<(), L1Error> {
+        let head = self.client().head(BlockTag::Latest).await?;
+        match now.saturating_sub(head.timestamp) {
+            0 => Ok(()),
+            behind => self.advance(behind).await,
+        }
+    }
+
     /// Replaces the last `depth` blocks by empty ones.
     pub async fn reorg(&self, depth: u64) -> Result<(), L1Error> {
         self.client().request("anvil_reorg", json!([depth, []])).await
@@ -198,6 +211,7 @@ fn arguments(config: &AnvilConfig) -> Vec<String> {
     flag("--block-time", config.block_time.map(seconds));
     flag("--state", config.state.as_ref().map(|path| path.display().to_string()));
     flag("--state-interval", config.state_interval.map(|time| time.as_secs().max(1).to_string()));
+    flag("--timestamp", config.genesis_time.map(|time| time.to_string()));
     flag("--slots-in-an-epoch", config.slots_in_an_epoch.map(|slots| slots.to_string()));
     flag("--chain-id", config.chain_id.map(|id| id.to_string()));
     if config.mixed_mining {

@@ -6,7 +6,7 @@ use eyre::WrapErr;
 use mayfly_l1::{Anvil, AnvilConfig};
 use nix::sys::signal::Signal;
 
-use super::{DevState, ProcessRecord, accounts::accounts, deploy};
+use super::{DevState, ProcessRecord, accounts::accounts, deploy, state::unix_now};
 use crate::{
     config::NodeConfig,
     keys::KeySource,
@@ -102,6 +102,7 @@ impl Stack {
             block_time: Some(options.l1_block_time),
             state: Some(self.state.data_dir.join("l1.json")),
             state_interval: Some(L1_SAVE_INTERVAL),
+            genesis_time: Some(self.state.l1_genesis_time),
             slots_in_an_epoch: Some(1),
             port: (options.l1_port != 0).then_some(options.l1_port),
             ..AnvilConfig::default()
@@ -120,6 +121,7 @@ impl Stack {
         };
         let anvil = Anvil::start_noted(config, note).await.wrap_err("starting anvil")?;
         self.record("anvil", anvil.pid())?;
+        anvil.catch_up(unix_now()).await.wrap_err("setting L1's clock")?;
         self.state.l1_url = anvil.url().to_owned();
         let client = anvil.client();
         self.anvil = Some(anvil);

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use alloy_primitives::Address;
@@ -32,6 +33,11 @@ pub struct DevAccount {
     pub private_key: String,
 }
 
+/// Seconds since 1970.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
 /// The development stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +54,8 @@ pub struct DevState {
     pub l1_url: String,
     /// L1's chain id.
     pub l1_chain_id: u64,
+    /// When L1 began, in Unix seconds: it must be told at each start.
+    pub l1_genesis_time: u64,
     /// The `RollupFactory`.
     pub factory: Address,
     /// PostgreSQL.
@@ -71,6 +79,7 @@ impl DevState {
             admin_url: String::new(),
             l1_url: String::new(),
             l1_chain_id: super::CHAIN_ID,
+            l1_genesis_time: unix_now(),
             factory: Address::ZERO,
             database_url: String::new(),
             data_dir: data_dir.to_owned(),

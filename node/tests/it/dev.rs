@@ -129,14 +129,26 @@ fn goes_on_after_kill_9_and_leaves_nothing_after_ctrl_c() {
     let status = rollup(dir.path(), &["status", "a-night"]);
     assert_eq!(status["rollup"], created["rollup"]);
     assert_eq!(status["node"]["chain_id"], created["chain_id"], "the node sequences it again");
-    let again = found(&second);
-    let status = || rollup(dir.path(), &["status", "a-night"])["node"]["sequencer"]["synced"] == true;
-    let deadline = Instant::now() + LIMIT;
-    while !status() {
-        assert!(Instant::now() < deadline, "it does not catch up with L1");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(send(&again, 1)["status"], "0x1");
+    let mut next = 1;
+    let mut goes_on = |state: &Value| {
+        let again = found(state);
+        let status = || rollup(dir.path(), &["status", "a-night"])["node"]["sequencer"]["synced"] == true;
+        let deadline = Instant::now() + LIMIT;
+        while !status() {
+            assert!(Instant::now() < deadline, "it does not catch up with L1");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(send(&again, next)["status"], "0x1");
+        next += 1;
+    };
+    goes_on(&second);
     dev.end(Signal::SIGINT);
     assert!(alive(&second).is_empty(), "left behind: {:?}", alive(&second));
+
+    // L1's state was saved and loaded more than once by now: it must still be the same chain.
+    for _ in 0..2 {
+        let (mut dev, state) = Dev::start(dir.path());
+        goes_on(&state);
+        dev.end(Signal::SIGINT);
+    }
 }

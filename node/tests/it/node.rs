@@ -70,7 +70,6 @@ impl World {
         config.sequencer.l1_poll_ms = 100;
         config.sequencer.max_unposted_seconds = 1;
         config.sequencer.post_margin_seconds = 3;
-        config.sequencer.confirmations = 2;
         config
     }
 
