@@ -83,11 +83,11 @@ impl World {
             attesters: vec![Anvil::key(3).address()],
             quorum: 1,
             endTime: now + 3_600,
-            drain: 2,
+            drain: 6,
             blockGasLimit: 1 << 26,
             blockTimeMs: 20,
             windows: Windows {
-                forceWindow: 600,
+                forceWindow: 5,
                 livenessWindow: 3_600,
                 freezeDelay: 30,
                 proposeWindow: 60,
