@@ -32,6 +32,7 @@
 //! ```
 
 pub mod admission;
+mod clock;
 mod config;
 mod error;
 mod executor;
@@ -46,6 +47,8 @@ mod poster;
 mod receipts;
 mod sequencer;
 mod shared;
+#[cfg(feature = "simulation")]
+pub mod stepped;
 mod tasks;
 mod terms;
 mod unposted;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
+use crate::clock::Clock;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::executor::{Executor, ExecutorParts, Mailbox, Message, Stands};
@@ -129,6 +130,7 @@ impl Start {
             mailbox: Arc::clone(&mailbox),
             shared: Arc::clone(&shared),
             notes: notes_in,
+            clock: Clock::System,
         })?;
         let stop = cancel.child_token();
         let mut tasks = JoinSet::new();
@@ -153,11 +155,12 @@ impl Start {
         let parts = PosterParts {
             terms,
             settings,
-            ledger,
+            ledger: ledger.into(),
             sender,
             shared: Arc::clone(&shared),
             mailbox: Arc::clone(&mailbox),
             status: Arc::clone(&poster),
+            clock: Clock::System,
         };
         tasks.spawn(Poster::new(parts).run(stop.clone()));
         let tasks = Tasks::watch(stop, tasks, executor, registered, &mailbox);
@@ -190,7 +193,7 @@ async fn find_place(config: &SequencerConfig) -> Result<Place, SequencerError> {
     Ok(Place { stands, from, start })
 }
 
-fn answer_when_durable(chain: &Chain, shared: &Arc<Shared>) {
+pub(crate) fn answer_when_durable(chain: &Chain, shared: &Arc<Shared>) {
     // Weak, or chain and listener would keep each other, and the store, open for ever.
     let told = Arc::downgrade(shared);
     chain.on_durable(Box::new(move |block| {
@@ -226,13 +229,13 @@ fn check_keys(info: &RollupInfo, keys: &SequencerKeys) -> Result<(), SequencerEr
     }
 }
 
-fn genesis_ref(reader: &mayfly_evm::ChainReader) -> Result<L2Ref, SequencerError> {
+pub(crate) fn genesis_ref(reader: &mayfly_evm::ChainReader) -> Result<L2Ref, SequencerError> {
     let block = reader.block_by_number(0).map_err(|e| SequencerError::Chain(e.to_string()))?;
     let block = block.ok_or_else(|| SequencerError::Chain("block 0 is missing".to_owned()))?;
     Ok(L2Ref { number: 0, hash: block.hash })
 }
 
-fn fee_caps(settings: &SequencerSettings) -> FeeCaps {
+pub(crate) fn fee_caps(settings: &SequencerSettings) -> FeeCaps {
     FeeCaps {
         max_fee_per_gas: u128::from(settings.max_fee_gwei) * GWEI,
         max_fee_per_blob_gas: u128::from(settings.max_blob_fee_gwei) * GWEI,
@@ -244,6 +247,6 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn l1_error(error: mayfly_l1::L1Error) -> SequencerError {
+pub(crate) fn l1_error(error: mayfly_l1::L1Error) -> SequencerError {
     SequencerError::L1(error.to_string())
 }

@@ -10,4 +10,5 @@ pub mod history;
 pub mod program;
 pub mod puppet;
 pub mod serve;
+pub mod sim;
 pub mod wallet;

@@ -9,8 +9,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    L1Error, L1Options,
-    http::{Endpoints, fetch, name},
+    L1Error, L1Options, LocalL1,
+    http::{Endpoints, name},
     sender::blocking,
 };
 
@@ -55,6 +55,11 @@ impl BeaconClient {
     /// Uses the endpoints in this order; no request is made yet.
     pub fn new(urls: &[String], options: L1Options) -> Result<Self, L1Error> {
         Ok(Self { endpoints: Endpoints::new(urls, options)?, naming: Arc::default() })
+    }
+
+    /// For an L1 in this process, which keeps no blobs: batches there travel as calldata.
+    pub fn local(l1: Arc<dyn LocalL1>, options: L1Options) -> Result<Self, L1Error> {
+        Ok(Self { endpoints: Endpoints::local(l1, options)?, naming: Arc::default() })
     }
 
     /// The blobs with these versioned hashes, in this order, from the block of this number and
@@ -143,8 +148,7 @@ impl BeaconClient {
             let list: Vec<String> = hashes.iter().map(B256::to_string).collect();
             url.set_query(Some(&format!("versioned_hashes={}", list.join(","))));
         }
-        let request = self.endpoints.http().get(url).header("accept", "application/json");
-        let (status, body) = fetch(request, base, &self.endpoints.options).await?;
+        let (status, body) = self.endpoints.get(url, base).await?;
         match status {
             200 => serde_json::from_slice(&body).map(Some).map_err(|error| L1Error::Malformed {
                 endpoint: name(base),

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    BlockRef, L1Block, L1Error, L1Header, L1Log, L1Options,
+    BlockRef, L1Block, L1Error, L1Header, L1Log, L1Options, LocalL1,
     block::{LogFilter, receipts_fit},
     http::Endpoints,
     rpc,
@@ -82,6 +82,11 @@ impl L1Client {
     /// Uses the endpoints in this order; no request is made yet.
     pub fn new(urls: &[String], options: L1Options) -> Result<Self, L1Error> {
         Ok(Self { endpoints: Endpoints::new(urls, options)? })
+    }
+
+    /// Asks an L1 in this process.
+    pub fn local(l1: std::sync::Arc<dyn LocalL1>, options: L1Options) -> Result<Self, L1Error> {
+        Ok(Self { endpoints: Endpoints::local(l1, options)? })
     }
 
     /// Any JSON-RPC call. `null` deserialises like any value, so ask for an `Option` where the

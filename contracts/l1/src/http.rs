@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use reqwest::{Client, RequestBuilder, Url};
+use serde_json::Value;
 
 use crate::L1Error;
 
@@ -35,10 +37,41 @@ impl Default for L1Options {
     }
 }
 
+/// An L1 in this process, for an embedded chain or a simulation: it answers what an endpoint would be asked over HTTP.
+pub trait LocalL1: Send + Sync {
+    /// Answers one JSON-RPC body with a status and a body, as a server would.
+    fn answer(&self, body: Vec<u8>) -> BoxFuture<'static, Result<(u16, Vec<u8>), LocalFailure>>;
+}
+
+/// What a [`LocalL1`] may fail with, as a network does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalFailure {
+    /// Nothing came back in time.
+    Timeout,
+    /// The connection broke.
+    Broken,
+}
+
+/// How a request reaches an endpoint.
+#[derive(Clone)]
+enum Wire {
+    Http(Client),
+    Local(Arc<dyn LocalL1>),
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http(_) => "Http",
+            Self::Local(_) => "Local",
+        })
+    }
+}
+
 /// Endpoints that serve the same thing.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoints {
-    http: Client,
+    wire: Wire,
     urls: Arc<[Url]>,
     current: Arc<AtomicUsize>,
     pub(crate) options: L1Options,
@@ -63,11 +96,36 @@ impl Endpoints {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| L1Error::Config(format!("http client: {}", error.without_url())))?;
-        Ok(Self { http, urls, current: Arc::default(), options })
+        Ok(Self { wire: Wire::Http(http), urls, current: Arc::default(), options })
     }
 
-    pub(crate) fn http(&self) -> &Client {
-        &self.http
+    /// One endpoint in this process.
+    pub(crate) fn local(l1: Arc<dyn LocalL1>, options: L1Options) -> Result<Self, L1Error> {
+        let url = Url::parse("http://local.invalid").map_err(|error| L1Error::Config(error.to_string()))?;
+        Ok(Self { wire: Wire::Local(l1), urls: [url].into(), current: Arc::default(), options })
+    }
+
+    /// Posts a JSON body.
+    pub(crate) async fn post(&self, url: &Url, body: &Value) -> Result<(u16, Vec<u8>), L1Error> {
+        match &self.wire {
+            Wire::Http(http) => fetch(http.post(url.clone()).json(body), url, &self.options).await,
+            Wire::Local(l1) => {
+                let answer = l1.answer(body.to_string().into_bytes()).await;
+                answer.map_err(|failure| match failure {
+                    LocalFailure::Timeout => L1Error::Timeout { endpoint: name(url), after: self.options.timeout },
+                    LocalFailure::Broken => L1Error::Transport { endpoint: name(url), reason: "broken".into() },
+                })
+            }
+        }
+    }
+
+    /// Gets a document; `base` names the endpoint in errors.
+    pub(crate) async fn get(&self, url: Url, base: &Url) -> Result<(u16, Vec<u8>), L1Error> {
+        match &self.wire {
+            Wire::Http(http) => fetch(http.get(url).header("accept", "application/json"), base, &self.options).await,
+            // A local L1 keeps no blobs.
+            Wire::Local(_) => Ok((404, Vec::new())),
+        }
     }
 
     /// The endpoint in use.
@@ -113,7 +171,7 @@ pub(crate) fn name(url: &Url) -> String {
 }
 
 /// Sends a request and reads its answer within the limits.
-pub(crate) async fn fetch(request: RequestBuilder, url: &Url, options: &L1Options) -> Result<(u16, Vec<u8>), L1Error> {
+async fn fetch(request: RequestBuilder, url: &Url, options: &L1Options) -> Result<(u16, Vec<u8>), L1Error> {
     let failed = |error: reqwest::Error| {
         if error.is_timeout() {
             L1Error::Timeout { endpoint: name(url), after: options.timeout }

@@ -7,7 +7,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     L1Error,
-    http::{Endpoints, fetch, name},
+    http::{Endpoints, name},
 };
 
 /// Longest error message that is kept.
@@ -97,8 +97,7 @@ fn in_order<T: DeserializeOwned>(url: &Url, method: &str, bytes: &[u8], count: u
 }
 
 async fn post(endpoints: &Endpoints, url: &Url, body: &Value) -> Result<Vec<u8>, L1Error> {
-    let request = endpoints.http().post(url.clone()).json(body);
-    let (status, bytes) = fetch(request, url, &endpoints.options).await?;
+    let (status, bytes) = endpoints.post(url, body).await?;
     // Some servers answer a JSON-RPC error with status 4xx: the error object says more.
     let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['));
     if (200..300).contains(&status) || (is_json && status < 429) {

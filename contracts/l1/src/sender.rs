@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Blob, BlockTag, FeeCaps, Fees, Key, L1Client, L1Error, SignedTx, TxIntent, TxKind,
+    offload::offload,
     tx::{Terms, sign_blobs, sign_plain},
 };
 
@@ -150,10 +151,7 @@ impl Sender {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, L1Error> + Send + 'static,
 ) -> Result<T, L1Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(L1Error::Kzg(format!("worker: {error}"))),
-    }
+    offload(work).await.unwrap_or_else(|error| Err(L1Error::Kzg(format!("worker: {error}"))))
 }
 
 fn already_known(error: &L1Error) -> bool {

@@ -47,8 +47,10 @@ pub use money::{
 };
 pub use outbox::{
     Attempt, BLOB_BYTES, Enqueued, Inclusion, Lease, MAX_ATTEMPTS, MAX_BLOBS, MAX_INPUT_BYTES, MAX_RAW_BYTES, NewPost,
-    Post, PostBlob, PostCost, PostId, PostState, Purpose,
+    Outbox, Post, PostBlob, PostCost, PostId, PostState, Purpose,
 };
+#[cfg(feature = "simulation")]
+pub use outbox::{MemoryOutbox, Now};
 pub use rollups::{Cause, Role, Rollup, Stage, Step};
 pub use server::{Server, ServerError, ServerOptions};
 pub use submissions::{MAX_SUBMISSIONS, Submission, SubmissionTotals};

@@ -49,7 +49,7 @@ impl Heavy {
     ) -> Reply {
         let place = self.enter(prefix(address), exempt)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(RpcError::internal)?;
-        let outcome = tokio::task::spawn_blocking(move || {
+        let outcome = mayfly_l1::offload(move || {
             let _held = (place, turn);
             work()
         });

@@ -104,6 +104,7 @@ impl Verifier {
             }
             let pause = pauses.next(self.view.borrow().l1.number);
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -154,7 +155,7 @@ impl Verifier {
             (engine, events)
         };
         let (engine, events) =
-            tokio::task::spawn_blocking(work).await.map_err(|error| VerifierError::Worker(error.to_string()))?;
+            mayfly_l1::offload(work).await.map_err(|error| VerifierError::Worker(error.to_string()))?;
         let events = events?;
         for (log, event) in settlement {
             self.book.apply(block.number, block.timestamp, log.tx_hash, event);
@@ -179,6 +180,7 @@ impl Verifier {
                 Err(error) => return Err(error),
             }
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return Ok(None),
                 () = tokio::time::sleep(self.poll) => {}
             }
@@ -251,6 +253,7 @@ fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, wat
     tokio::spawn(async move {
         loop {
             let event = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 event = follower.next() => event,
             };
@@ -266,6 +269,7 @@ fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, wat
 
 async fn next(follower: &mut Events, stop: &CancellationToken) -> Option<Result<FollowEvent, L1Error>> {
     tokio::select! {
+        biased;
         () = stop.cancelled() => None,
         event = follower.recv() => event,
     }

@@ -88,7 +88,7 @@ impl Executor {
 
     /// Builds one block. `false` if there turned out to be nothing to put into one.
     pub(super) fn build_block(&mut self) -> Result<bool, SequencerError> {
-        let started = Instant::now();
+        let started = self.clock.instant();
         self.pause = self.find_pause();
         if self.pause.is_some() {
             return Ok(false);

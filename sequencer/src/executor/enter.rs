@@ -16,7 +16,7 @@ impl Executor {
         let _ = answer.send(results);
     }
 
-    fn enter_one(&mut self, pooled: Pooled) -> Result<B256, SubmitError> {
+    pub(crate) fn enter_one(&mut self, pooled: Pooled) -> Result<B256, SubmitError> {
         self.shared.gate.check()?;
         let hash = pooled.hash;
         let account = self.account(pooled.sender);

@@ -1,5 +1,7 @@
 //! L1's blocks as they reach the chain: batches that stand, batches that move it, and the end.
 
+use tokio::sync::mpsc::error::TrySendError;
+
 use mayfly_rollup::batch::{decode, unpack_blobs};
 use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
 
@@ -230,7 +232,9 @@ impl Executor {
 
     pub(super) fn note(&self, note: Note) {
         // Blocks only while the recorder is thousands of notes behind; it drops out at shutdown.
-        let _ = self.notes.blocking_send(note);
+        if let Err(TrySendError::Full(note)) = self.notes.try_send(note) {
+            let _ = self.notes.blocking_send(note);
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Mailbox {
     }
 
     /// Everything that waits; sleeps until something does or `deadline` has come.
-    pub(super) fn take(&self, deadline: Option<Instant>) -> VecDeque<Message> {
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> VecDeque<Message> {
         let mut inner = self.inner.lock();
         while inner.messages.is_empty() {
             match deadline {
@@ -81,7 +81,7 @@ impl Mailbox {
     }
 
     /// No further messages; what waits is dropped, so that those who ask learn of it.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();
         inner.closed = true;
         inner.messages.clear();

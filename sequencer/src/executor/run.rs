@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, RecoveredTx};
@@ -16,6 +16,7 @@ use super::mailbox::Mailbox;
 use super::rescue::RescueFile;
 use super::stands::Stands;
 use super::window::Window;
+use crate::clock::Clock;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::intake::Checked;
@@ -120,6 +121,7 @@ pub(crate) struct ExecutorParts {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) notes: mpsc::Sender<Note>,
+    pub(crate) clock: Clock,
 }
 
 /// See the module.
@@ -140,6 +142,7 @@ pub(crate) struct Executor {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) shared: Arc<Shared>,
     pub(super) notes: mpsc::Sender<Note>,
+    pub(super) clock: Clock,
     pub(super) synced: bool,
     /// When the building of the last block began.
     pub(super) last_seal: Option<Instant>,
@@ -197,7 +200,7 @@ impl Executor {
         Ok(std::thread::Builder::new().name("executor".to_owned()).spawn(run)?)
     }
 
-    fn new(parts: ExecutorParts) -> Result<Self, SequencerError> {
+    pub(crate) fn new(parts: ExecutorParts) -> Result<Self, SequencerError> {
         let rescue_file = RescueFile::new(parts.data_dir.as_deref());
         let mut executor = Self {
             pool: Pool::new(parts.settings.pool.clone()),
@@ -214,6 +217,7 @@ impl Executor {
             mailbox: parts.mailbox,
             shared: parts.shared,
             notes: parts.notes,
+            clock: parts.clock,
             synced: false,
             last_seal: None,
             generation: 0,
@@ -230,22 +234,33 @@ impl Executor {
     }
 
     fn run(&mut self) -> Result<(), SequencerError> {
-        loop {
-            for message in self.gather() {
-                if matches!(message, Message::Stop) {
-                    return self.stop();
-                }
-                self.handle(message)?;
+        while self.turn(self.gather())? {}
+        Ok(())
+    }
+
+    /// Deals with what arrived, looks at the clock and builds a block if one is due. `false` once it was told to stop.
+    pub(crate) fn turn(&mut self, messages: VecDeque<Message>) -> Result<bool, SequencerError> {
+        for message in messages {
+            if matches!(message, Message::Stop) {
+                return self.stop().map(|()| false);
             }
-            self.tick()?;
-            // One at a time: what arrived meanwhile comes first.
-            let due = self.next_seal().is_none_or(|at| at <= Instant::now());
-            if due && self.wants_block() && !self.build_block()? {
-                // Not again before a block time has passed.
-                self.last_seal = Some(Instant::now());
-            }
-            self.publish();
+            self.handle(message)?;
         }
+        self.tick()?;
+        // One at a time: what arrived meanwhile comes first.
+        let due = self.next_seal().is_none_or(|at| at <= self.clock.instant());
+        if due && self.wants_block() && !self.build_block()? {
+            // Not again before a block time has passed.
+            self.last_seal = Some(self.clock.instant());
+        }
+        self.publish();
+        Ok(true)
+    }
+
+    /// Waits until what was sealed is durable.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn flush(&self) -> Result<(), SequencerError> {
+        self.chain.flush().map_err(|e| SequencerError::Chain(e.to_string()))
     }
 
     /// Waits for messages, or until it is time to look at the clock.
@@ -291,7 +306,7 @@ impl Executor {
 
     /// Looks at the clock: what expires, what pauses, which stage it is.
     fn tick(&mut self) -> Result<(), SequencerError> {
-        for old in self.pool.expire(Instant::now()) {
+        for old in self.pool.expire(self.clock.instant()) {
             self.drop_pooled(old, &crate::SubmitError::Invalid("waited too long behind a nonce gap".to_owned()));
         }
         self.end_rescue()?;
@@ -338,7 +353,7 @@ impl Executor {
 
     /// Unix seconds.
     pub(super) fn now(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+        self.clock.unix().as_secs()
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Decodes `raw`, checks what needs no state and recovers the sender.
-    pub(super) fn check(&self, raw: &[u8], origin: Origin, at: Instant) -> Result<Pooled, SubmitError> {
+    pub(crate) fn check(&self, raw: &[u8], origin: Origin, at: Instant) -> Result<Pooled, SubmitError> {
         if raw.len() > MAX_TRANSACTION_BYTES {
             return Err(SubmitError::Oversized { size: raw.len(), max: MAX_TRANSACTION_BYTES });
         }

@@ -100,6 +100,7 @@ impl Mirror {
         let mut failures = 0u32;
         loop {
             let step = tokio::select! {
+                biased;
                 () = cancel.cancelled() => return,
                 step = self.step(&mut follower) => step,
             };
@@ -112,6 +113,7 @@ impl Mirror {
                     }
                     failures = failures.saturating_add(1);
                     tokio::select! {
+                        biased;
                         () = cancel.cancelled() => return,
                         () = tokio::time::sleep(self.poll) => {}
                     }

@@ -5,4 +5,6 @@ mod follow;
 mod record;
 
 pub(crate) use follow::{Mirror, check_stands, first_block};
+#[cfg(feature = "simulation")]
+pub(crate) use record::Recorded;
 pub(crate) use record::{Recorder, is_recorded};

@@ -7,9 +7,10 @@ use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes};
 use mayfly_l1::{Blob, BlockTag, Fees, L1Error, Sender, TransactionReceipt, TxIntent, TxKind};
-use mayfly_ledger::{Attempt, Inclusion, Ledger, Post, PostState};
+use mayfly_ledger::{Attempt, Inclusion, Outbox, Post, PostState};
 
 use super::decide::{AttemptState, Situation, Step, decide};
+use crate::clock::Clock;
 use crate::error::SequencerError;
 use crate::fail::fail_point;
 use crate::shared::Shared;
@@ -31,10 +32,11 @@ pub(super) enum Outcome {
 
 /// Drives posts of one key.
 pub(super) struct Driver {
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Outbox,
     pub(super) sender: Sender,
     pub(super) shared: Arc<Shared>,
     pub(super) bump_after: Duration,
+    pub(super) clock: Clock,
 }
 
 struct Known {
@@ -126,7 +128,7 @@ impl Driver {
             Some(last) if !is_mined => self.sender.knows(*last).await.map_err(l1_error)?,
             _ => true,
         };
-        let now = std::time::SystemTime::now();
+        let now = std::time::UNIX_EPOCH + self.clock.unix();
         let states = attempts.iter().zip(&receipts).map(|(attempt, receipt)| AttemptState {
             cancels: attempt.cancels,
             was_broadcast: attempt.broadcast_at.is_some(),

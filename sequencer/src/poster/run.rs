@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
 use alloy_sol_types::SolCall;
 use mayfly_contracts::inbox::Inbox::postBatchCall;
-use mayfly_l1::Sender;
-use mayfly_ledger::{Ledger, Post, PostId, PostState, Purpose};
+use mayfly_l1::{Sender, offload};
+use mayfly_ledger::{Outbox, Post, PostId, PostState, Purpose};
 use mayfly_proto::Commodity;
 use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS, Payload, decode, unpack_blobs};
 use mayfly_rollup::derive::BatchData;
@@ -21,11 +21,12 @@ use super::batch::{Built, CODEC_BLOBS, Order, assemble, choose_origin, encode_ch
 use super::drive::{Driver, Outcome, l1_error, ledger_error};
 use super::due::{Due, Waiting, due};
 use super::runway::Runway;
+use crate::clock::Clock;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::executor::{Mailbox, Message, PostingHealth};
 use crate::shared::Shared;
-use crate::terms::Terms;
+use crate::terms::{DaChoice, Terms};
 use crate::unposted::UnpostedBlock;
 use crate::view::{PostView, Stage};
 
@@ -56,11 +57,12 @@ pub struct PosterStatus {
 pub(crate) struct PosterParts {
     pub(crate) terms: Terms,
     pub(crate) settings: SequencerSettings,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Outbox,
     pub(crate) sender: Sender,
     pub(crate) shared: Arc<Shared>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) status: Arc<Mutex<PosterStatus>>,
+    pub(crate) clock: Clock,
 }
 
 /// The last block of a post's batch, to see whether the chain still has it.
@@ -87,9 +89,9 @@ pub(crate) struct Poster {
 
 impl Poster {
     pub(crate) fn new(parts: PosterParts) -> Self {
-        let PosterParts { terms, settings, ledger, sender, shared, mailbox, status } = parts;
+        let PosterParts { terms, settings, ledger, sender, shared, mailbox, status, clock } = parts;
         let bump_after = Duration::from_secs(settings.bump_after_seconds.max(1));
-        let driver = Driver { ledger, sender, shared: Arc::clone(&shared), bump_after };
+        let driver = Driver { ledger, sender, shared: Arc::clone(&shared), bump_after, clock };
         let (lasts, paid) = (HashMap::new(), HashMap::new());
         Self {
             terms,
@@ -108,11 +110,14 @@ impl Poster {
     /// Runs until cancelled.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         // Not when the first batch is due, or the last one.
-        drop(tokio::task::spawn_blocking(warm_up));
+        if self.terms.da != DaChoice::Calldata {
+            drop(tokio::task::spawn_blocking(warm_up));
+        }
         let tick = self.settings.l1_poll().min(Duration::from_secs(1));
         loop {
             // A round that is left in the middle is what a crash leaves: every step can be repeated.
             let round = tokio::select! {
+                biased;
                 () = cancel.cancelled() => return,
                 round = self.round() => round,
             };
@@ -121,6 +126,7 @@ impl Poster {
                 return;
             }
             tokio::select! {
+                biased;
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(tick) => {}
             }
@@ -251,7 +257,7 @@ impl Poster {
             assemble(Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, last_time, blobs })
                 .map(Some)
         };
-        tokio::task::spawn_blocking(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
+        offload(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
     }
 
     /// Stores the batch; under a further key if the same content ended without effect before.
@@ -320,7 +326,7 @@ impl Poster {
 
     fn note_mined(&mut self, post: &Post, seq: u64, wei: u128, posted: bool) {
         if self.paid.insert(post.id, ()).is_none() {
-            self.runway.paid(Instant::now(), wei);
+            self.runway.paid(self.driver.clock.instant(), wei);
             if posted {
                 tracing::info!(seq, wei, "batch on l1");
                 self.shared.metrics.batches.inc();
@@ -338,13 +344,14 @@ impl Poster {
     }
 
     async fn look_at_balance(&mut self) -> Result<(), SequencerError> {
-        if self.balance_at.is_some_and(|at| at.elapsed() < BALANCE_EVERY) {
+        if self.balance_at.is_some_and(|at| self.driver.clock.instant().saturating_duration_since(at) < BALANCE_EVERY) {
             return Ok(());
         }
         let balance = self.driver.sender.client().balance(self.driver.sender.address()).await.map_err(l1_error)?;
         let balance = u128::try_from(balance).unwrap_or(u128::MAX);
-        let runway = self.runway.seconds(Instant::now(), balance);
-        self.balance_at = Some(Instant::now());
+        let now = self.driver.clock.instant();
+        let runway = self.runway.seconds(now, balance);
+        self.balance_at = Some(now);
         let metrics = &self.shared.metrics;
         metrics.balance_gwei.set(i64::try_from(balance / GWEI).unwrap_or(i64::MAX));
         metrics.runway_seconds.set(runway.map_or(-1, |s| i64::try_from(s).unwrap_or(i64::MAX)));
@@ -355,6 +362,6 @@ impl Poster {
 
     /// Unix time, or L1's where that is ahead.
     fn now(&self, view: &PostView) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()).max(view.l1_time)
+        self.driver.clock.unix().as_secs().max(view.l1_time)
     }
 }

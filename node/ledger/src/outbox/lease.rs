@@ -16,15 +16,30 @@ pub const MAX_RAW_BYTES: usize = 1 << 20;
 
 /// A nonce, held by an open SQL transaction until [`Lease::record`]. Dropping the lease gives the nonce back, which is
 /// safe: nothing was stored, so nothing was broadcast. The sender's other leases wait, so sign without delay.
-pub struct Lease {
+pub struct Lease(Held);
+
+enum Held {
+    Row(Box<RowLease>),
+    #[cfg(feature = "simulation")]
+    Memory(super::memory::MemoryLease),
+}
+
+struct RowLease {
     tx: Transaction<'static, Postgres>,
     id: PostId,
     nonce: u64,
     expected: Expected,
 }
 
+#[cfg(feature = "simulation")]
+impl From<super::memory::MemoryLease> for Lease {
+    fn from(lease: super::memory::MemoryLease) -> Self {
+        Self(Held::Memory(lease))
+    }
+}
+
 /// What the signed transaction must carry.
-struct Expected {
+pub(super) struct Expected {
     sender: Address,
     to: Option<Address>,
     value: U256,
@@ -80,14 +95,18 @@ impl Ledger {
             input: row.input.into(),
             blob_hashes: row.blob_hashes.iter().map(|bytes| hash("blob hash", bytes)).collect::<Result<_, _>>()?,
         };
-        Ok(Lease { tx, id, nonce, expected })
+        Ok(Lease(Held::Row(Box::new(RowLease { tx, id, nonce, expected }))))
     }
 }
 
 impl Lease {
     /// The nonce to sign with.
     pub fn nonce(&self) -> u64 {
-        self.nonce
+        match &self.0 {
+            Held::Row(row) => row.nonce,
+            #[cfg(feature = "simulation")]
+            Held::Memory(lease) => lease.nonce,
+        }
     }
 
     /// Stores a signed transaction of the post together with its nonce; broadcast it only after this returned.
@@ -103,14 +122,22 @@ impl Lease {
         self.store(raw, true).await
     }
 
-    async fn store(mut self, raw: &[u8], cancels: bool) -> Result<B256, LedgerError> {
+    async fn store(self, raw: &[u8], cancels: bool) -> Result<B256, LedgerError> {
         if raw.len() > MAX_RAW_BYTES {
             return Err(LedgerError::TooMany { what: "bytes of a raw transaction", limit: MAX_RAW_BYTES });
         }
+        match self.0 {
+            Held::Row(row) => row.store(raw, cancels).await,
+            #[cfg(feature = "simulation")]
+            Held::Memory(lease) => lease.store(raw, cancels),
+        }
+    }
+}
+
+impl RowLease {
+    async fn store(mut self, raw: &[u8], cancels: bool) -> Result<B256, LedgerError> {
         if cancels {
-            let sender = self.expected.sender;
-            self.expected =
-                Expected { sender, to: Some(sender), value: U256::ZERO, input: Bytes::new(), blob_hashes: Vec::new() };
+            self.expected = self.expected.cancelling();
         }
         let envelope = self.expected.check(raw, self.nonce, cancels)?;
         let tx_hash = *envelope.tx_hash();
@@ -140,7 +167,25 @@ impl Lease {
 }
 
 impl Expected {
-    fn check(&self, raw: &[u8], nonce: u64, cancels: bool) -> Result<TxEnvelope, LedgerError> {
+    /// What the post says.
+    #[cfg(feature = "simulation")]
+    pub(super) fn of(post: &super::Post) -> Self {
+        Self {
+            sender: post.sender,
+            to: post.to,
+            value: post.value,
+            input: post.input.clone(),
+            blob_hashes: post.blob_hashes.clone(),
+        }
+    }
+
+    /// From the sender to itself, empty.
+    pub(super) fn cancelling(&self) -> Self {
+        let (sender, to) = (self.sender, Some(self.sender));
+        Self { sender, to, value: U256::ZERO, input: Bytes::new(), blob_hashes: Vec::new() }
+    }
+
+    pub(super) fn check(&self, raw: &[u8], nonce: u64, cancels: bool) -> Result<TxEnvelope, LedgerError> {
         let refuse = |reason: String| Err(LedgerError::BadRaw(reason));
         let mut rest = raw;
         let envelope = match TxEnvelope::decode_2718(&mut rest) {

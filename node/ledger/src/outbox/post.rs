@@ -195,7 +195,7 @@ pub struct Enqueued {
 }
 
 impl NewPost {
-    fn check(&self) -> Result<(), LedgerError> {
+    pub(super) fn check(&self) -> Result<(), LedgerError> {
         if self.blobs.len() > MAX_BLOBS {
             return Err(LedgerError::TooMany { what: "blobs", limit: MAX_BLOBS });
         }
@@ -211,7 +211,7 @@ impl NewPost {
         Ok(())
     }
 
-    fn content_hash(&self) -> B256 {
+    pub(super) fn content_hash(&self) -> B256 {
         let (rollup, to) = (self.rollup.unwrap_or_default(), self.to.unwrap_or_default());
         let flags = [u8::from(self.rollup.is_some()), u8::from(self.to.is_some())];
         let hashes: Vec<u8> = self.blobs.iter().flat_map(|blob| blob.hash.0).collect();

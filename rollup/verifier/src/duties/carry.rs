@@ -30,7 +30,7 @@ impl Context {
         let closing = closing.clone();
         // Seconds of work for a file that just fits.
         let compress = move || LeafFile::compress_leaves(&closing.leaves.leaves).unwrap_or_default();
-        let file = tokio::task::spawn_blocking(compress).await;
+        let file = mayfly_l1::offload(compress).await;
         let file = Bytes::from(file.map_err(|error| VerifierError::Worker(error.to_string()))?);
         *self.carriage.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((root, file.clone()));
         Ok(file)

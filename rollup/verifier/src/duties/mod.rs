@@ -144,6 +144,7 @@ impl Duties {
         let mut all_done = true;
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(RETRY_AFTER), if !all_done => {}
                 changed = self.views.changed() => if changed.is_err() { return },
@@ -151,6 +152,7 @@ impl Duties {
             let view = self.views.borrow_and_update().clone();
             if view.is_synced() && view.l1.number >= self.acted_in {
                 all_done = tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     all_done = self.round(&view) => all_done,
                 };
