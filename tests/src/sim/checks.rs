@@ -31,7 +31,8 @@ impl Life {
             self.violation(format!("a user was told: {surprise}"));
         }
         let Some(judge) = self.judge() else { return };
-        for claim in judge.claims.iter().filter(|claim| claim.status == ClaimStatus::Final) {
+        // One that is final too late to count pays nobody but its bonds.
+        for claim in judge.claims.iter().filter(|claim| claim.status == ClaimStatus::Final && !claim.late) {
             if matches!(claim.verdict, Verdict::Wrong(_) | Verdict::WrongParent) {
                 self.violation(format!("a wrong claim of batch {} is final", claim.claim.batchSeq));
             }
@@ -137,6 +138,13 @@ impl Life {
                     self.violation(format!("{} was executed twice", tx.hash()));
                 }
             }
+        }
+        let plan = &self.plan;
+        let calm = plan.reorgs.0 == 0 && plan.crashes.0 == 0 && plan.faults == 0 && plan.spikes == 0;
+        let trusted = plan.conduct == Conduct::Honest && plan.poster_ether > 1 && !plan.freezer;
+        if calm && trusted && !self.sequencer.reported.is_empty() {
+            let what = format!("lost without a reason: {:?}", self.sequencer.reported.iter().take(3).collect::<Vec<_>>());
+            self.violation(what);
         }
         let gone = matches!(self.plan.conduct, Conduct::Vanishes(_));
         let forgetful = !self.plan.disk && self.sequencer.starts > 1;

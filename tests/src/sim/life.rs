@@ -148,7 +148,7 @@ impl Life {
         if loud {
             eprintln!("{:#?}", self.plan);
         }
-        let planned = self.plan.slots.0 + self.plan.slots.1 + PATIENCE_SLOTS;
+        let planned = self.plan.slots.0 + self.plan.slots.1 + PATIENCE_SLOTS + 16 * self.plan.reorgs.1;
         loop {
             self.tick().await;
             if self.outcome.steps.is_multiple_of(TICKS_A_SLOT) {
@@ -303,12 +303,12 @@ impl Life {
                 s.stage, s.latest.number, s.posted.number, s.pause, s.poster.trouble, self.sequencer.wire.fault()
             )),
             judge.map_or("down".to_owned(), |v| format!(
-                "l1 {} head {} batches {} closed {} claims {:?}",
+                "l1 {} head {} batches {} closed {} claims {}",
                 v.l1.number - self.info.l1_number,
                 v.head.number,
                 v.batches(),
                 v.closing().is_some(),
-                v.claims.iter().map(|c| (c.claim.batchSeq, c.is_closing(), c.status, c.verdict.clone() == mayfly_verifier::Verdict::Right)).collect::<Vec<_>>()
+                v.claims.iter().map(shown).collect::<Vec<_>>().join(" ")
             )),
         );
     }
@@ -321,4 +321,17 @@ fn wire<'a>(sequencer: &'a SequencerNode, verifiers: &'a [VerifierNode], at: usi
         1 => &verifiers[0].wire,
         _ => &verifiers[2].wire,
     }
+}
+
+/// A claim in a word: `hash<parent`, the batch, `c` for a closing one, where it stands and whether it is right.
+fn shown(claim: &mayfly_verifier::ProposedClaim) -> String {
+    let short = |hash: B256| hash.to_string()[2..6].to_owned();
+    let right = match claim.verdict {
+        mayfly_verifier::Verdict::Right => "right",
+        mayfly_verifier::Verdict::Open => "open",
+        _ => "wrong",
+    };
+    let (closing, late) = (if claim.is_closing() { "c" } else { "" }, if claim.late { " late" } else { "" });
+    let (hash, parent) = (short(claim.hash), short(claim.claim.parent));
+    format!("[{hash}<{parent} {}{closing} {:?}{late} {right} {}]", claim.claim.batchSeq, claim.status, &claim.proposer.to_string()[2..5])
 }

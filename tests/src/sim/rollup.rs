@@ -69,6 +69,8 @@ impl Keys {
 }
 
 fn config(plan: &Plan, keys: &Keys, now: u64) -> Config {
+    // What is measured in hours on a real L1 must here, too, outlast the deepest reorganisation.
+    let deepest = plan.reorgs.1;
     Config {
         protocolVersion: 1,
         organiser: keys.organiser.address(),
@@ -86,13 +88,13 @@ fn config(plan: &Plan, keys: &Keys, now: u64) -> Config {
         blockTimeMs: 20,
         windows: Windows {
             forceWindow: 6 * SLOT,
-            livenessWindow: 12 * SLOT,
-            freezeDelay: 5 * SLOT,
+            livenessWindow: (12 + deepest) * SLOT,
+            freezeDelay: 6 * SLOT,
             proposeWindow: 5 * SLOT,
-            challengeWindow: 30 * SLOT,
-            resolverTimeout: 15 * SLOT,
-            escalationWindow: 6 * SLOT,
-            minDelayBlocks: 12,
+            challengeWindow: (30 + deepest) * SLOT,
+            resolverTimeout: (15 + deepest) * SLOT,
+            escalationWindow: (8 + deepest) * SLOT,
+            minDelayBlocks: 12 + deepest,
             confDepth: plan.conf_depth,
             maxOriginLag: 32,
             maxDrift: 20 * SLOT,

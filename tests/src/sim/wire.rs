@@ -181,6 +181,8 @@ impl Wire {
     }
 
     async fn respond(&self, body: &[u8]) -> Result<(u16, Vec<u8>), LocalFailure> {
+        // A crash may come in the middle of anything.
+        tokio::time::sleep(Duration::from_millis(u64::from(self.draw(40)))).await;
         match self.fault() {
             Some(Fault::Errors(percent)) if self.draw(100) < percent => match self.draw(4) {
                 0 => return Err(LocalFailure::Broken),
