@@ -6,4 +6,5 @@ mod clients;
 mod nodes;
 mod recount;
 mod settlement;
+mod sim;
 mod wallets;

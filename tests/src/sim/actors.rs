@@ -135,7 +135,8 @@ impl Life {
         if lies >= MAX_LIES || view.is_settled() {
             return;
         }
-        let parents: Vec<B256> = view.claims.iter().map(|claim| claim.hash).chain([self.info.genesis_claim()]).collect();
+        let parents: Vec<B256> =
+            view.claims.iter().map(|claim| claim.hash).chain([self.info.genesis_claim()]).collect();
         let parent = parents[self.rng.random_range(0..parents.len())];
         let closing = view.closing().is_some() && self.chance(70);
         let seq = if closing { view.batches() } else { self.rng.random_range(0..view.batches() + 1) };
@@ -187,8 +188,7 @@ impl Life {
                 continue;
             }
             let contest = view(&self.l1, self.info.settlement, &Settlement::contestCall { contest_: claim.contest });
-            let bond =
-                |hash| view(&self.l1, self.info.settlement, &Settlement::recordCall { claimHash_: hash }).bond;
+            let bond = |hash| view(&self.l1, self.info.settlement, &Settlement::recordCall { claimHash_: hash }).bond;
             let (leader, ours) = (bond(contest.leader), bond(claim.hash));
             let stake = (leader * U256::from(2)).saturating_sub(ours);
             if contest.leader != claim.hash && !stake.is_zero() && ours + stake <= U256::from(GRIEFER_BUDGET) {
@@ -207,7 +207,9 @@ impl Life {
         let open: Vec<_> = all
             .into_iter()
             .filter(|payout| payout.leaf.kind != AssetKind::Description)
-            .filter(|payout| !view(&self.l1, self.info.vault, &Vault::isClaimedCall { index: U256::from(payout.index) }))
+            .filter(|payout| {
+                !view(&self.l1, self.info.vault, &Vault::isClaimedCall { index: U256::from(payout.index) })
+            })
             .take(LEAVES)
             .collect();
         if open.is_empty() {

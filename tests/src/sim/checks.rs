@@ -143,7 +143,8 @@ impl Life {
         let calm = plan.reorgs.0 == 0 && plan.crashes.0 == 0 && plan.faults == 0 && plan.spikes == 0;
         let trusted = plan.conduct == Conduct::Honest && plan.poster_ether > 1 && !plan.freezer;
         if calm && trusted && !self.sequencer.reported.is_empty() {
-            let what = format!("lost without a reason: {:?}", self.sequencer.reported.iter().take(3).collect::<Vec<_>>());
+            let what =
+                format!("lost without a reason: {:?}", self.sequencer.reported.iter().take(3).collect::<Vec<_>>());
             self.violation(what);
         }
         let gone = matches!(self.plan.conduct, Conduct::Vanishes(_));
@@ -152,7 +153,9 @@ impl Life {
             return;
         }
         let node = &self.sequencer;
-        let known = |hash: &alloy_primitives::B256| seen.contains(hash) || node.reported.contains(hash) || node.forgiven.contains(hash);
+        let known = |hash: &alloy_primitives::B256| {
+            seen.contains(hash) || node.reported.contains(hash) || node.forgiven.contains(hash)
+        };
         let lost: Vec<_> = node.answered.iter().filter(|(hash, _)| !known(hash)).take(3).collect();
         if !lost.is_empty() {
             let what = format!("answered and lost without a word: {lost:?}");
@@ -209,7 +212,10 @@ impl Life {
     fn check_sequencer(&mut self, judge: &View) {
         let Some(status) = self.sequencer.running.as_ref().map(|sequencer| sequencer.status()) else { return };
         if status.synced && status.stage == Stage::Closed && status.latest.hash != judge.head.hash {
-            self.violation(format!("the sequencer closed with block {:?}, the judge with {:?}", status.latest, judge.head));
+            self.violation(format!(
+                "the sequencer closed with block {:?}, the judge with {:?}",
+                status.latest, judge.head
+            ));
         }
     }
 }

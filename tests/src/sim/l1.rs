@@ -159,18 +159,19 @@ impl L1 {
         if cost > account.balance {
             return Err("insufficient funds for gas * price + value".into());
         }
+        let mut earliest = u64::MAX;
         let same = |w: &Waiting| w.tx.sender == tx.sender && w.tx.tx.nonce() == tx.tx.nonce();
         if let Some(at) = state.pool.iter().position(same) {
             let least = state.pool[at].tx.tx.max_fee_per_gas() * (100 + BUMP_PERCENT) / 100;
             if tx.tx.max_fee_per_gas() < least {
                 return Err("replacement transaction underpriced".into());
             }
-            state.pool.remove(at);
+            earliest = state.pool.remove(at).from_block;
         }
         if state.pool.len() >= MAX_POOL {
             return Err("txpool is full".into());
         }
-        let from_block = state.chain.head().number() + 1 + delay;
+        let from_block = earliest.min(state.chain.head().number() + 1 + delay);
         let hash = tx.hash();
         state.pool.push(Waiting { tx, from_block });
         Ok(hash)
@@ -214,8 +215,7 @@ impl L1 {
         let removed = state.chain.revert_to(head - depth).unwrap();
         state.fork += 1;
         let txs = removed.iter().flat_map(|block| &block.transactions);
-        let again: Vec<Waiting> =
-            txs.filter(|_| keeps()).map(|tx| Waiting { tx: tx.clone(), from_block: 0 }).collect();
+        let again: Vec<Waiting> = txs.filter(|_| keeps()).map(|tx| Waiting { tx: tx.clone(), from_block: 0 }).collect();
         let old = std::mem::take(&mut state.pool);
         state.pool = again.into_iter().chain(old).collect();
         for block in &removed {

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{B256, U256, keccak256};
+use mayfly_contracts::settlement::Settlement;
 use mayfly_rollup::RollupInfo;
+use mayfly_verifier::{ClaimStatus, ProposedClaim, Verdict};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::l1::{BASE_FEE, ETHER, L1};
+use super::l1::{BASE_FEE, ETHER, L1, view};
 use super::nodes::{Duties, SequencerNode, VerifierNode};
-use super::plan::{Conduct, Plan, Resolver, SLOT, draw_fault};
+use super::plan::{Conduct, Plan, Resolver, SLOT, Sabotage, draw_fault};
 use super::rollup::{Keys, START, launch};
 use super::users::Users;
 use super::wire::Wire;
@@ -21,7 +23,7 @@ use super::wire::Wire;
 pub const TICK: Duration = Duration::from_millis(500);
 const TICKS_A_SLOT: u64 = SLOT * 2;
 /// Blocks after the close in which everything must be settled and claimed, whatever anybody does.
-const PATIENCE_SLOTS: u64 = 420;
+const PATIENCE_SLOTS: u64 = 480;
 /// What an honest verifier stakes on a right claim at most.
 const BUDGET: u128 = 200 * ETHER;
 
@@ -66,6 +68,7 @@ pub struct Life {
     /// Endpoints in trouble, until which L1 block.
     trouble: Vec<(usize, u64)>,
     spike_until: u64,
+    sabotage: Option<Sabotage>,
     pub(super) outcome: Outcome,
 }
 
@@ -74,14 +77,19 @@ pub const JUDGE: usize = 3;
 
 /// Lives the life of a seed.
 pub fn live(seed: u64, loud: bool) -> Outcome {
+    live_with(seed, loud, None)
+}
+
+/// The same with something broken in it, which has to be found.
+pub fn live_with(seed: u64, loud: bool, sabotage: Option<Sabotage>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async { Life::new(seed).run(loud).await })
+    runtime.block_on(async { Life::new(seed, sabotage).run(loud).await })
 }
 
 impl Life {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let plan = Plan::draw(&mut rng);
+        let plan = Plan::draw(&mut rng).sabotaged(sabotage);
         let keys = Keys::new(plan.attesters.0);
         let l1 = L1::new(START, &keys.funded(), plan.final_depth);
         let info = Arc::new(launch(&l1, &plan, &keys));
@@ -92,8 +100,7 @@ impl Life {
             OffsetDateTime::from_unix_timestamp(unix as i64).unwrap()
         });
         let ignores = plan.conduct == Conduct::IgnoresForced;
-        let sequencer =
-            SequencerNode::new(info.clone(), keys.sequencer.clone(), wire(), now, plan.disk, ignores);
+        let sequencer = SequencerNode::new(info.clone(), keys.sequencer.clone(), wire(), now, plan.disk, ignores);
         let honest = keys.attesters[plan.attesters.2..].to_vec();
         let budget = Some(U256::from(BUDGET));
         let first = Duties {
@@ -104,14 +111,24 @@ impl Life {
             vote: false,
             housekeeping: true,
         };
-        let second =
-            Duties { key: Some(keys.honest[1].clone()), propose: true, rival: budget, housekeeping: true, ..Duties::default() };
+        let second = Duties {
+            key: Some(keys.honest[1].clone()),
+            propose: true,
+            rival: budget,
+            housekeeping: true,
+            ..Duties::default()
+        };
         let votes = plan.resolver == Resolver::Honest;
         let third = Duties { key: votes.then(|| keys.resolver.clone()), vote: votes, ..Duties::default() };
-        let verifiers = [first, second, third, Duties::default()]
-            .into_iter()
-            .map(|duties| VerifierNode::new(info.clone(), wire(), duties))
-            .collect();
+        let all = [first, second, third, Duties::default()];
+        let all = if sabotage == Some(Sabotage::NobodyWatches) { all.map(|_| Duties::default()) } else { all };
+        let mut others = (*info).clone();
+        if sabotage == Some(Sabotage::OtherRules) {
+            others.config.blockGasLimit += 1;
+        }
+        let infos = [Arc::new(others), info.clone(), info.clone(), info.clone()];
+        let verifiers =
+            infos.into_iter().zip(all).map(|(info, duties)| VerifierNode::new(info, wire(), duties)).collect();
         let users = Users::new(&keys, &info);
         let outcome = Outcome { seed, ..Outcome::default() };
         Self {
@@ -128,6 +145,7 @@ impl Life {
             users,
             trouble: Vec::new(),
             spike_until: 0,
+            sabotage,
             outcome,
         }
     }
@@ -148,7 +166,7 @@ impl Life {
         if loud {
             eprintln!("{:#?}", self.plan);
         }
-        let planned = self.plan.slots.0 + self.plan.slots.1 + PATIENCE_SLOTS + 16 * self.plan.reorgs.1;
+        let planned = self.plan.slots.0 + self.plan.slots.1 + PATIENCE_SLOTS + 28 * self.plan.reorgs.1;
         loop {
             self.tick().await;
             if self.outcome.steps.is_multiple_of(TICKS_A_SLOT) {
@@ -223,6 +241,9 @@ impl Life {
         if self.sequencer.running.is_some() && self.rng.random_range(0..1_000) < sequencer {
             let reader = self.verifiers[JUDGE].running.as_ref().map(|judge| judge.reader());
             self.sequencer.crash(|hash| reader.as_ref().is_some_and(|r| r.tx_location(hash).unwrap().is_some()));
+            if self.sabotage == Some(Sabotage::EmptyDisk) {
+                self.sequencer.wipe();
+            }
             self.back_at = self.outcome.steps + self.rng.random_range(1..120);
             self.outcome.disturbances += 1;
         }
@@ -255,7 +276,8 @@ impl Life {
         self.check();
         let head = self.l1.head();
         let block = self.sequencer.running.as_ref().map(|s| s.status().latest.hash).unwrap_or_default();
-        self.outcome.trace = keccak256([self.outcome.trace.as_slice(), head.hash.as_slice(), block.as_slice()].concat());
+        self.outcome.trace =
+            keccak256([self.outcome.trace.as_slice(), head.hash.as_slice(), block.as_slice()].concat());
     }
 
     /// Endpoints fail and recover, fees rise and fall.
@@ -300,7 +322,12 @@ impl Life {
             self.l1.pooled(),
             sequencer.map_or("down".to_owned(), |s| format!(
                 "{:?} head {} posted {} pause {:?} trouble {:?} fault {:?}",
-                s.stage, s.latest.number, s.posted.number, s.pause, s.poster.trouble, self.sequencer.wire.fault()
+                s.stage,
+                s.latest.number,
+                s.posted.number,
+                s.pause,
+                s.poster.trouble,
+                self.sequencer.wire.fault()
             )),
             judge.map_or("down".to_owned(), |v| format!(
                 "l1 {} head {} batches {} closed {} claims {}",
@@ -308,9 +335,35 @@ impl Life {
                 v.head.number,
                 v.batches(),
                 v.closing().is_some(),
-                v.claims.iter().map(shown).collect::<Vec<_>>().join(" ")
+                v.claims.iter().map(|claim| self.shown(claim)).collect::<Vec<_>>().join(" ")
             )),
         );
+    }
+}
+
+impl Life {
+    /// A claim in a word: `hash<parent`, the batch, `c` for a closing one, where it stands, whether it is right, and in a
+    /// dispute its bond in ether, `*` if it leads, and the seconds left.
+    fn shown(&self, claim: &ProposedClaim) -> String {
+        let short = |hash: B256| hash.to_string()[2..6].to_owned();
+        let right = match claim.verdict {
+            Verdict::Right => "right",
+            Verdict::Open => "open",
+            _ => "wrong",
+        };
+        let (closing, late) = (if claim.is_closing() { "c" } else { "" }, if claim.late { " late" } else { "" });
+        let mut dispute = String::new();
+        if claim.disputed && claim.status == ClaimStatus::Pending {
+            let settlement = self.info.settlement;
+            let contest = view(&self.l1, settlement, &Settlement::contestCall { contest_: claim.contest });
+            let schedule = view(&self.l1, settlement, &Settlement::scheduleCall { contest_: claim.contest });
+            let record = view(&self.l1, settlement, &Settlement::recordCall { claimHash_: claim.hash });
+            let leads = if contest.leader == claim.hash { "*" } else { "" };
+            let left = schedule.end as i64 - self.l1.head().timestamp() as i64;
+            dispute = format!(" {}{leads} {left}s", record.bond / U256::from(ETHER));
+        }
+        let (hash, parent, seq) = (short(claim.hash), short(claim.claim.parent), claim.claim.batchSeq);
+        format!("[{hash}<{parent} {seq}{closing} {:?}{late} {right}{dispute}]", claim.status)
     }
 }
 
@@ -321,17 +374,4 @@ fn wire<'a>(sequencer: &'a SequencerNode, verifiers: &'a [VerifierNode], at: usi
         1 => &verifiers[0].wire,
         _ => &verifiers[2].wire,
     }
-}
-
-/// A claim in a word: `hash<parent`, the batch, `c` for a closing one, where it stands and whether it is right.
-fn shown(claim: &mayfly_verifier::ProposedClaim) -> String {
-    let short = |hash: B256| hash.to_string()[2..6].to_owned();
-    let right = match claim.verdict {
-        mayfly_verifier::Verdict::Right => "right",
-        mayfly_verifier::Verdict::Open => "open",
-        _ => "wrong",
-    };
-    let (closing, late) = (if claim.is_closing() { "c" } else { "" }, if claim.late { " late" } else { "" });
-    let (hash, parent) = (short(claim.hash), short(claim.claim.parent));
-    format!("[{hash}<{parent} {}{closing} {:?}{late} {right} {}]", claim.claim.batchSeq, claim.status, &claim.proposer.to_string()[2..5])
 }

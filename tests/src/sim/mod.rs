@@ -22,4 +22,5 @@ mod rollup;
 mod users;
 mod wire;
 
-pub use life::{Outcome, live};
+pub use life::{Outcome, live, live_with};
+pub use plan::Sabotage;

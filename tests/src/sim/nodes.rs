@@ -54,7 +54,7 @@ pub fn settings(ignore_forced: bool) -> SequencerSettings {
         max_unposted_seconds: 3 * SLOT,
         throttle_after_seconds: 10 * SLOT,
         pause_after_seconds: 20 * SLOT,
-        post_margin_seconds: 4 * SLOT,
+        post_margin_seconds: 6 * SLOT,
         overdue_margin_seconds: 3 * SLOT,
         l1_poll_ms: 1_500,
         bump_after_seconds: 3 * SLOT,
@@ -132,6 +132,13 @@ impl SequencerNode {
             }
         }
         turned
+    }
+
+    /// Its disk forgets what it held.
+    pub fn wipe(&self) {
+        for name in ["chain", "sequencer"] {
+            let _ = self.dir.as_ref().map(|dir| std::fs::remove_dir_all(dir.path().join(name)));
+        }
     }
 
     /// It dies. Without a disk it forgets all that L1 does not hold.

@@ -32,6 +32,17 @@ pub enum Resolver {
     Silent,
 }
 
+/// Something broken on purpose, to see that it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// No verifier does its duties, and somebody lies.
+    NobodyWatches,
+    /// The sequencer's disk is empty after a crash.
+    EmptyDisk,
+    /// A verifier has another block gas limit in mind than L1 says.
+    OtherRules,
+}
+
 /// A life.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -70,6 +81,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same life with something broken in it.
+    pub fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
+        match sabotage {
+            None => self,
+            Some(Sabotage::NobodyWatches) => Self { liar: true, resolver: Resolver::Silent, ..self },
+            Some(Sabotage::EmptyDisk) => Self { disk: true, conduct: Conduct::Honest, crashes: (20, 0), ..self },
+            Some(Sabotage::OtherRules) => Self { conduct: Conduct::Honest, ..self },
+        }
+    }
+
     /// The life of a seed.
     pub fn draw(rng: &mut StdRng) -> Self {
         let slots = (rng.random_range(25..60), rng.random_range(12..20));

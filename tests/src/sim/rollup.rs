@@ -93,7 +93,7 @@ fn config(plan: &Plan, keys: &Keys, now: u64) -> Config {
             proposeWindow: 5 * SLOT,
             challengeWindow: (30 + deepest) * SLOT,
             resolverTimeout: (15 + deepest) * SLOT,
-            escalationWindow: (8 + deepest) * SLOT,
+            escalationWindow: (20 + 2 * deepest) * SLOT,
             minDelayBlocks: 12 + deepest,
             confDepth: plan.conf_depth,
             maxOriginLag: 32,

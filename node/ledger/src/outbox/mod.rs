@@ -11,12 +11,12 @@ mod post;
 mod store;
 
 pub use lease::{Lease, MAX_ATTEMPTS, MAX_RAW_BYTES};
-pub(crate) use outcome::reopen_posts;
 #[cfg(feature = "simulation")]
 pub use memory::{MemoryOutbox, Now};
+pub(crate) use outcome::reopen_posts;
 pub use outcome::{Inclusion, PostCost};
-pub use store::Outbox;
 pub(crate) use post::enqueue_in;
 pub use post::{
     Attempt, BLOB_BYTES, Enqueued, MAX_BLOBS, MAX_INPUT_BYTES, NewPost, Post, PostBlob, PostId, PostState, Purpose,
 };
+pub use store::Outbox;

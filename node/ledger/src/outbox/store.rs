@@ -24,7 +24,13 @@ impl From<Ledger> for Outbox {
 
 impl Outbox {
     /// Stores a batch and queues its post, in one step.
-    pub async fn enqueue_batch(&self, rollup: Address, fields: &BatchFields, content: &BatchContent, post: &NewPost) -> Result<Enqueued, LedgerError> {
+    pub async fn enqueue_batch(
+        &self,
+        rollup: Address,
+        fields: &BatchFields,
+        content: &BatchContent,
+        post: &NewPost,
+    ) -> Result<Enqueued, LedgerError> {
         match self {
             Self::Ledger(ledger) => ledger.enqueue_batch(rollup, fields, content, post).await,
             #[cfg(feature = "simulation")]

@@ -1,0 +1,55 @@
+//! A short share of what `scripts/torture.sh` does for hours: simulated lives of rollups. What they would not notice
+//! proves nothing, so some are broken on purpose.
+
+use mayfly_e2e::sim::{Sabotage, live, live_with};
+
+/// Seeds of the short share.
+const SEEDS: std::ops::Range<u64> = 0..16;
+
+fn live_all(seeds: impl Iterator<Item = u64>) {
+    let lives: Vec<_> = seeds.map(|seed| live(seed, false)).collect();
+    for life in &lives {
+        assert!(life.violations.is_empty(), "mayfly-sim --seed {} --loud: {:#?}", life.seed, life.violations);
+    }
+    let sum = |of: fn(&mayfly_e2e::sim::Outcome) -> u64| lives.iter().map(of).sum::<u64>();
+    // A simulation in which nothing happens would be content, too.
+    assert!(sum(|life| life.answered) > 100 && sum(|life| life.disturbances) > 10 && sum(|life| life.leaves) > 10);
+}
+
+#[test]
+fn whole_lives_with_faults_keep_every_promise() {
+    live_all(SEEDS.filter(|seed| seed % 2 == 0));
+}
+
+#[test]
+fn other_whole_lives_with_faults_keep_every_promise() {
+    live_all(SEEDS.filter(|seed| seed % 2 == 1));
+}
+
+#[test]
+fn the_same_seed_lives_the_same_life() {
+    let (one, again) = (live(3, false), live(3, false));
+    assert_eq!((one.trace, one.steps, one.answered), (again.trace, again.steps, again.answered));
+    assert_ne!(one.trace, live(4, false).trace);
+}
+
+/// Whether some life of the first few seeds, broken in this way, is found out with these words.
+fn is_found(sabotage: Sabotage, words: &str) -> bool {
+    let found = |seed| live_with(seed, false, Some(sabotage)).violations.iter().any(|what| what.contains(words));
+    (0..8).any(found)
+}
+
+#[test]
+fn a_lie_that_nobody_rivals_is_found() {
+    assert!(is_found(Sabotage::NobodyWatches, "a wrong claim of batch"));
+}
+
+#[test]
+fn answers_that_an_honest_disk_forgot_are_found() {
+    assert!(is_found(Sabotage::EmptyDisk, "answered and lost without a word"));
+}
+
+#[test]
+fn a_verifier_that_derives_something_else_is_found() {
+    assert!(is_found(Sabotage::OtherRules, "verifier 0 has"));
+}
