@@ -234,7 +234,7 @@ impl Facts {
 }
 
 /// Where the bridge puts a token of L1: a CREATE2 clone with the token as salt.
-pub(super) fn bridged(kind: u8, token: Address) -> Address {
+pub(crate) fn bridged(kind: u8, token: Address) -> Address {
     let implementation = [BRIDGED_ERC20, BRIDGED_ERC721, BRIDGED_ERC1155][usize::from(kind) - 1];
     let clone = mayfly_evm::clone_code(&implementation);
     // The init code of an EIP-1167 clone copies its 45 bytes of code and returns them.

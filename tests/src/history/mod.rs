@@ -2,6 +2,7 @@
 //! without a beneficiary; delegated accounts; burns, lies and withdrawals. The same seed gives the same history.
 
 mod actions;
+pub(crate) use actions::bridged;
 mod rollup;
 mod tally;
 

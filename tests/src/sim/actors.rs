@@ -15,7 +15,7 @@ use rand::Rng;
 use super::l1::{ETHER, view};
 use super::life::{JUDGE, Life};
 use super::plan::{Conduct, Resolver};
-use super::rollup::CALL_GAS;
+use super::rollup::{CALL_GAS, COINS};
 
 /// Wrong claims that one life may see.
 const MAX_LIES: usize = 4;
@@ -34,7 +34,7 @@ impl Life {
         self.rng.random_range(0..100) < percent
     }
 
-    pub(super) fn act(&mut self) {
+    pub(crate) fn act(&mut self) {
         let age = self.l1.head().number() - self.info.l1_number;
         self.queue();
         if self.plan.early == Some(age) {
@@ -81,6 +81,18 @@ impl Life {
             let user = self.keys.users[to].clone();
             let value = U256::from(self.rng.random_range(1..ETHER as u64 / 10));
             self.call(&user, self.info.rollup, value, &Inbox::depositETHCall { to: user.address() });
+        }
+        if self.chance(20) {
+            let who = self.rng.random_range(0..self.keys.users.len());
+            let (user, to) = (self.keys.users[who].clone(), self.keys.users[who].address());
+            if self.chance(70) {
+                let amount = U256::from(self.rng.random_range(1..COINS / 8));
+                let call = Inbox::depositERC20Call { token: self.tokens.coin, to, amount };
+                self.call(&user, self.info.rollup, U256::ZERO, &call);
+            } else {
+                let call = Inbox::depositERC721Call { token: self.tokens.art, to, tokenId: U256::from(who) };
+                self.call(&user, self.info.rollup, U256::ZERO, &call);
+            }
         }
         if self.chance(15) {
             let raw = match self.rng.random_range(0..4) {

@@ -26,7 +26,7 @@ impl Life {
     }
 
     /// After every block.
-    pub(super) fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         for surprise in std::mem::take(&mut self.users.surprises) {
             self.violation(format!("a user was told: {surprise}"));
         }
@@ -46,13 +46,13 @@ impl Life {
     }
 
     /// Whether there is nothing left to wait for.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.judge().is_some_and(|judge| {
             judge.is_synced() && judge.is_settled() && self.open_leaves(&judge) == 0 && self.owed_to_honest().is_empty()
         })
     }
 
-    pub(super) fn what_is_open(&self) -> String {
+    pub(crate) fn what_is_open(&self) -> String {
         let Some(judge) = self.judge() else { return "the judge is down".to_owned() };
         format!(
             "synced {}, closed {}, settled {}, {} leaves open, owed {:?}, trouble {:?}",
@@ -101,7 +101,7 @@ impl Life {
     }
 
     /// When everything is over.
-    pub(super) async fn check_the_end(&mut self) {
+    pub(crate) async fn check_the_end(&mut self) {
         let Some(judge) = self.judge() else { return self.violation("the judge is down".to_owned()) };
         self.check_posts();
         let Some(closing) = judge.closing().cloned() else { return };

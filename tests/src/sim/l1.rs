@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_consensus::transaction::SignerRecoverable;
-use alloy_consensus::{SignableTransaction, Transaction as _, TxEip1559, TxEnvelope};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use mayfly_contracts::predeploys::CREATE2_DEPLOYER;
 use mayfly_evm::{
@@ -16,13 +16,13 @@ use mayfly_rollup::RollupInfo;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A development chain: every window may be as short as a simulation wants it.
-pub const CHAIN_ID: u64 = 31_337;
+pub(crate) const CHAIN_ID: u64 = 31_337;
 /// What every account of the simulation starts with.
-pub const FUNDS: u128 = 10_000 * ETHER;
+pub(crate) const FUNDS: u128 = 10_000 * ETHER;
 /// One ether in wei.
-pub const ETHER: u128 = 1_000_000_000_000_000_000;
+pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
 /// The base fee of every header; what miners ask for beyond it is [`L1::set_price`]'s.
-pub const BASE_FEE: u128 = 1_000_000_000;
+pub(crate) const BASE_FEE: u128 = 1_000_000_000;
 const GAS_LIMIT: u64 = 45_000_000;
 /// Most transactions that wait.
 const MAX_POOL: usize = 4_096;
@@ -47,19 +47,19 @@ struct State {
 }
 
 /// See the module. Shared by everybody who looks at it.
-pub struct L1 {
+pub(crate) struct L1 {
     state: Mutex<State>,
     /// The chain as the node's own JSON-RPC serves it.
-    pub(super) served: Arc<Rollup>,
+    pub(crate) served: Arc<Rollup>,
     reader: ChainReader,
 }
 
 /// Why the pool does not take a transaction; words that real pools use.
-pub type PoolError = String;
+pub(crate) type PoolError = String;
 
 impl L1 {
     /// A chain whose genesis, at `time`, funds these accounts. A block is final once `final_depth` stand on it.
-    pub fn new(time: u64, funded: &[Address], final_depth: u64) -> Arc<Self> {
+    pub(crate) fn new(time: u64, funded: &[Address], final_depth: u64) -> Arc<Self> {
         let spec = ChainSpec {
             chain_id: CHAIN_ID,
             protocol_version: 0,
@@ -93,42 +93,42 @@ impl L1 {
     }
 
     /// Reads it.
-    pub fn reader(&self) -> &ChainReader {
+    pub(crate) fn reader(&self) -> &ChainReader {
         &self.reader
     }
 
     /// The head.
-    pub fn head(&self) -> Arc<SealedBlock> {
+    pub(crate) fn head(&self) -> Arc<SealedBlock> {
         self.reader.head()
     }
 
     /// What a miner asks per gas from now on.
-    pub fn set_price(&self, wei: u128) {
+    pub(crate) fn set_price(&self, wei: u128) {
         self.state().price = wei.max(BASE_FEE);
     }
 
     /// What a miner asks per gas.
-    pub fn price(&self) -> u128 {
+    pub(crate) fn price(&self) -> u128 {
         self.state().price
     }
 
     /// Transactions that wait.
-    pub fn pooled(&self) -> usize {
+    pub(crate) fn pooled(&self) -> usize {
         self.state().pool.len()
     }
 
     /// Whether this transaction waits.
-    pub fn holds(&self, hash: &B256) -> bool {
+    pub(crate) fn holds(&self, hash: &B256) -> bool {
         self.state().pool.iter().any(|waiting| waiting.tx.hash() == *hash)
     }
 
     /// Forgets everything that waits.
-    pub fn lose_pool(&self) {
+    pub(crate) fn lose_pool(&self) {
         self.state().pool.clear();
     }
 
     /// The nonce after what is mined and what waits.
-    pub fn pending_nonce(&self, sender: Address) -> u64 {
+    pub(crate) fn pending_nonce(&self, sender: Address) -> u64 {
         let state = self.state();
         let mut nonce = state.chain.account(&sender).map_or(0, |account| account.nonce);
         while state.pool.iter().any(|w| w.tx.sender == sender && w.tx.tx.nonce() == nonce) {
@@ -141,7 +141,7 @@ impl L1 {
     ///
     /// # Errors
     /// What a pool would say.
-    pub fn submit(&self, raw: &[u8], delay: u64) -> Result<B256, PoolError> {
+    pub(crate) fn submit(&self, raw: &[u8], delay: u64) -> Result<B256, PoolError> {
         let tx = Transaction::decode_exact(raw).map_err(|e| e.to_string())?;
         let tx = Arc::new(tx.recover().map_err(|e| e.to_string())?);
         let mut state = self.state();
@@ -181,7 +181,14 @@ impl L1 {
     ///
     /// # Errors
     /// What a pool would say.
-    pub fn send(&self, key: &Key, to: Option<Address>, value: U256, data: Bytes, gas: u64) -> Result<B256, PoolError> {
+    pub(crate) fn send(
+        &self,
+        key: &Key,
+        to: Option<Address>,
+        value: U256,
+        data: Bytes,
+        gas: u64,
+    ) -> Result<B256, PoolError> {
         let nonce = self.pending_nonce(key.address());
         let price = self.price();
         let tx = TxEip1559 {
@@ -202,13 +209,13 @@ impl L1 {
     }
 
     /// Mines a block at `time`, or a second after its parent if that is later.
-    pub fn mine(&self, time: u64) -> Arc<SealedBlock> {
+    pub(crate) fn mine(&self, time: u64) -> Arc<SealedBlock> {
         self.state().mine(time, &self.served)
     }
 
     /// Takes back the last `depth` blocks and mines as many and one more. Their transactions wait again, but those that
     /// `keeps` does not keep, which are lost. Times are those of the blocks taken back, moved by `shift` seconds.
-    pub fn reorganise(&self, depth: u64, shift: i64, now: u64, mut keeps: impl FnMut() -> bool) -> u64 {
+    pub(crate) fn reorganise(&self, depth: u64, shift: i64, now: u64, mut keeps: impl FnMut() -> bool) -> u64 {
         let mut state = self.state();
         let head = state.chain.head().number();
         let depth = depth.min(head.saturating_sub(1));
@@ -273,7 +280,7 @@ impl std::fmt::Debug for L1 {
 }
 
 /// Reads a contract at the head.
-pub fn view<C: alloy_sol_types::SolCall>(l1: &L1, to: Address, call: &C) -> C::Return {
+pub(crate) fn view<C: alloy_sol_types::SolCall>(l1: &L1, to: Address, call: &C) -> C::Return {
     let message = mayfly_evm::CallMessage { to: Some(to), data: call.abi_encode().into(), ..Default::default() };
     let result = l1.reader().call(&message, &mayfly_evm::BlockContext::latest(), &[]).unwrap();
     assert!(result.is_success(), "{} reverted: {}", C::SIGNATURE, result.message());

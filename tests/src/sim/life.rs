@@ -15,12 +15,12 @@ use time::OffsetDateTime;
 use super::l1::{BASE_FEE, ETHER, L1, view};
 use super::nodes::{Duties, SequencerNode, VerifierNode};
 use super::plan::{Conduct, Plan, Resolver, SLOT, Sabotage, draw_fault};
-use super::rollup::{Keys, START, launch};
+use super::rollup::{Keys, START, Tokens, launch};
 use super::users::Users;
 use super::wire::Wire;
 
 /// Time between two looks at everything.
-pub const TICK: Duration = Duration::from_millis(500);
+pub(crate) const TICK: Duration = Duration::from_millis(500);
 const TICKS_A_SLOT: u64 = SLOT * 2;
 /// Blocks after the close in which everything must be settled and claimed, whatever anybody does.
 const PATIENCE_SLOTS: u64 = 480;
@@ -51,29 +51,30 @@ pub struct Outcome {
 }
 
 /// See the module.
-pub struct Life {
-    pub(super) rng: StdRng,
-    pub(super) plan: Plan,
-    pub(super) keys: Keys,
-    pub(super) l1: Arc<L1>,
-    pub(super) info: Arc<RollupInfo>,
+pub(crate) struct Life {
+    pub(crate) rng: StdRng,
+    pub(crate) plan: Plan,
+    pub(crate) keys: Keys,
+    pub(crate) l1: Arc<L1>,
+    pub(crate) info: Arc<RollupInfo>,
+    pub(crate) tokens: Tokens,
     started: tokio::time::Instant,
     /// L1's time at `started`.
     epoch: u64,
-    pub(super) sequencer: SequencerNode,
+    pub(crate) sequencer: SequencerNode,
     back_at: u64,
     /// Two honest ones with money, the resolver's, and one that only looks, through a faultless endpoint.
-    pub(super) verifiers: Vec<VerifierNode>,
-    pub(super) users: Users,
+    pub(crate) verifiers: Vec<VerifierNode>,
+    pub(crate) users: Users,
     /// Endpoints in trouble, until which L1 block.
     trouble: Vec<(usize, u64)>,
     spike_until: u64,
     sabotage: Option<Sabotage>,
-    pub(super) outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// The verifier that only looks.
-pub const JUDGE: usize = 3;
+pub(crate) const JUDGE: usize = 3;
 
 /// Lives the life of a seed.
 pub fn live(seed: u64, loud: bool) -> Outcome {
@@ -92,7 +93,8 @@ impl Life {
         let plan = Plan::draw(&mut rng).sabotaged(sabotage);
         let keys = Keys::new(plan.attesters.0);
         let l1 = L1::new(START, &keys.funded(), plan.final_depth);
-        let info = Arc::new(launch(&l1, &plan, &keys));
+        let (info, tokens) = launch(&l1, &plan, &keys);
+        let info = Arc::new(info);
         let (started, epoch) = (tokio::time::Instant::now(), l1.head().timestamp());
         let mut wire = || Wire::new(&l1, rng.random());
         let now = Arc::new(move || {
@@ -129,7 +131,7 @@ impl Life {
         let infos = [Arc::new(others), info.clone(), info.clone(), info.clone()];
         let verifiers =
             infos.into_iter().zip(all).map(|(info, duties)| VerifierNode::new(info, wire(), duties)).collect();
-        let users = Users::new(&keys, &info);
+        let users = Users::new(&keys, &info, tokens);
         let outcome = Outcome { seed, ..Outcome::default() };
         Self {
             rng,
@@ -137,6 +139,7 @@ impl Life {
             keys,
             l1,
             info,
+            tokens,
             started,
             epoch,
             sequencer,
@@ -151,11 +154,11 @@ impl Life {
     }
 
     /// L1's time, which is the true one.
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.epoch + self.started.elapsed().as_secs()
     }
 
-    pub(super) fn violation(&mut self, what: String) {
+    pub(crate) fn violation(&mut self, what: String) {
         if self.outcome.violations.len() < 20 {
             let at = self.l1.head().number() - self.info.l1_number;
             self.outcome.violations.push(format!("l1 block {at}: {what}"));
@@ -295,6 +298,10 @@ impl Life {
                 self.trouble.push((at, number + blocks));
                 self.outcome.disturbances += 1;
             }
+        }
+        if self.rng.random_range(0..400) < self.plan.faults {
+            self.l1.lose_pool();
+            self.outcome.disturbances += 1;
         }
         if self.rng.random_range(0..100) < self.plan.spikes {
             self.spike_until = number + self.rng.random_range(2..15);

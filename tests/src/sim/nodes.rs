@@ -20,26 +20,26 @@ use super::plan::SLOT;
 use super::wire::Wire;
 
 /// The sequencer, through all its crashes.
-pub struct SequencerNode {
+pub(crate) struct SequencerNode {
     info: Arc<RollupInfo>,
     key: Key,
     /// Its endpoint.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     /// What its database would hold.
-    pub outbox: MemoryOutbox,
+    pub(crate) outbox: MemoryOutbox,
     dir: Option<TempDir>,
     settings: SequencerSettings,
     /// Between two crashes.
-    pub running: Option<SteppedSequencer>,
+    pub(crate) running: Option<SteppedSequencer>,
     heads: Option<Receiver<Arc<SealedBlock>>>,
     /// Every transaction it answered, with the block it said.
-    pub answered: BTreeMap<B256, u64>,
+    pub(crate) answered: BTreeMap<B256, u64>,
     /// Those it said were lost.
-    pub reported: BTreeSet<B256>,
+    pub(crate) reported: BTreeSet<B256>,
     /// Those that were lost with its disk.
-    pub forgiven: BTreeSet<B256>,
+    pub(crate) forgiven: BTreeSet<B256>,
     /// How often it was started.
-    pub starts: u64,
+    pub(crate) starts: u64,
 }
 
 impl std::fmt::Debug for SequencerNode {
@@ -49,7 +49,7 @@ impl std::fmt::Debug for SequencerNode {
 }
 
 /// Settings that suit L1's pace in a life.
-pub fn settings(ignore_forced: bool) -> SequencerSettings {
+pub(crate) fn settings(ignore_forced: bool) -> SequencerSettings {
     SequencerSettings {
         max_unposted_seconds: 3 * SLOT,
         throttle_after_seconds: 10 * SLOT,
@@ -65,7 +65,7 @@ pub fn settings(ignore_forced: bool) -> SequencerSettings {
 
 impl SequencerNode {
     /// One that is not started yet.
-    pub fn new(info: Arc<RollupInfo>, key: Key, wire: Wire, now: Now, disk: bool, ignore_forced: bool) -> Self {
+    pub(crate) fn new(info: Arc<RollupInfo>, key: Key, wire: Wire, now: Now, disk: bool, ignore_forced: bool) -> Self {
         let memory = std::path::Path::new("/dev/shm");
         let dir = disk.then(|| if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() });
         Self {
@@ -88,7 +88,7 @@ impl SequencerNode {
     ///
     /// # Errors
     /// Why it does not start: an endpoint in trouble, say; try again.
-    pub async fn start(&mut self, unix: Duration) -> Result<(), String> {
+    pub(crate) async fn start(&mut self, unix: Duration) -> Result<(), String> {
         let (spec, genesis) = (chain_spec(&self.info).unwrap(), genesis(&self.info));
         let dir = self.dir.as_ref().map(TempDir::path);
         let chain = match dir {
@@ -117,7 +117,7 @@ impl SequencerNode {
     ///
     /// # Errors
     /// What ended it.
-    pub fn turn(&mut self) -> Result<(), String> {
+    pub(crate) fn turn(&mut self) -> Result<(), String> {
         let Some(sequencer) = &mut self.running else { return Ok(()) };
         let turned = sequencer.turn().map_err(|e| e.to_string());
         self.reported.extend(sequencer.status().lost.iter().map(|lost| lost.hash));
@@ -135,14 +135,14 @@ impl SequencerNode {
     }
 
     /// Its disk forgets what it held.
-    pub fn wipe(&self) {
+    pub(crate) fn wipe(&self) {
         for name in ["chain", "sequencer"] {
             let _ = self.dir.as_ref().map(|dir| std::fs::remove_dir_all(dir.path().join(name)));
         }
     }
 
     /// It dies. Without a disk it forgets all that L1 does not hold.
-    pub fn crash(&mut self, derived: impl Fn(&B256) -> bool) {
+    pub(crate) fn crash(&mut self, derived: impl Fn(&B256) -> bool) {
         if self.running.take().is_none() {
             return;
         }
@@ -155,35 +155,35 @@ impl SequencerNode {
 
 /// A verifier and its endpoint.
 #[derive(Debug)]
-pub struct VerifierNode {
+pub(crate) struct VerifierNode {
     info: Arc<RollupInfo>,
     /// Its endpoint.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     duties: Duties,
     /// Between two crashes.
-    pub running: Option<VerifierHandle>,
+    pub(crate) running: Option<VerifierHandle>,
 }
 
 /// What a verifier does on L1, and as whom.
 #[derive(Debug, Clone, Default)]
-pub struct Duties {
+pub(crate) struct Duties {
     /// Who pays.
-    pub key: Option<Key>,
+    pub(crate) key: Option<Key>,
     /// Whom it attests as.
-    pub attesters: Vec<Key>,
+    pub(crate) attesters: Vec<Key>,
     /// Proposes.
-    pub propose: bool,
+    pub(crate) propose: bool,
     /// Rivals with so many wei for a claim.
-    pub rival: Option<U256>,
+    pub(crate) rival: Option<U256>,
     /// Decides disputes.
-    pub vote: bool,
+    pub(crate) vote: bool,
     /// Finalizes, freezes, forces.
-    pub housekeeping: bool,
+    pub(crate) housekeeping: bool,
 }
 
 impl VerifierNode {
     /// One that is not started yet.
-    pub fn new(info: Arc<RollupInfo>, wire: Wire, duties: Duties) -> Self {
+    pub(crate) fn new(info: Arc<RollupInfo>, wire: Wire, duties: Duties) -> Self {
         Self { info, wire, duties, running: None }
     }
 
@@ -191,7 +191,7 @@ impl VerifierNode {
     ///
     /// # Errors
     /// Why it does not start.
-    pub async fn start(&mut self) -> Result<(), String> {
+    pub(crate) async fn start(&mut self) -> Result<(), String> {
         let l1: L1Client = self.wire.client();
         let sender = match &self.duties.key {
             Some(key) => {
@@ -224,7 +224,7 @@ impl VerifierNode {
     }
 
     /// It dies.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.running = None;
     }
 }

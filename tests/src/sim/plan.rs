@@ -8,11 +8,11 @@ use rand::rngs::StdRng;
 use super::wire::Fault;
 
 /// Seconds between L1's blocks.
-pub const SLOT: u64 = 12;
+pub(crate) const SLOT: u64 = 12;
 
 /// What the sequencer is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conduct {
+pub(crate) enum Conduct {
     /// As it should be.
     Honest,
     /// Leaves forced transactions alone.
@@ -25,7 +25,7 @@ pub enum Conduct {
 
 /// What the resolver is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolver {
+pub(crate) enum Resolver {
     /// Decides for what it derived.
     Honest,
     /// Never answers: bonds decide.
@@ -45,44 +45,44 @@ pub enum Sabotage {
 
 /// A life.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The sequencer.
-    pub conduct: Conduct,
+    pub(crate) conduct: Conduct,
     /// The resolver.
-    pub resolver: Resolver,
+    pub(crate) resolver: Resolver,
     /// Attesters, how many it takes, and how many of them lie.
-    pub attesters: (usize, u8, usize),
+    pub(crate) attesters: (usize, u8, usize),
     /// Whether somebody proposes wrong claims.
-    pub liar: bool,
+    pub(crate) liar: bool,
     /// Whether somebody asks for freezes without a reason.
-    pub freezer: bool,
+    pub(crate) freezer: bool,
     /// Whether the sequencer's files outlive a crash.
-    pub disk: bool,
+    pub(crate) disk: bool,
     /// L1 blocks until the planned end, and after it to unwind.
-    pub slots: (u64, u64),
+    pub(crate) slots: (u64, u64),
     /// Whether the organiser ends it early, and at which block.
-    pub early: Option<u64>,
+    pub(crate) early: Option<u64>,
     /// Blocks until L1 is final.
-    pub final_depth: u64,
+    pub(crate) final_depth: u64,
     /// How deep an origin must be.
-    pub conf_depth: u64,
+    pub(crate) conf_depth: u64,
     /// Seconds by which the sequencer's clock is off.
-    pub skew: i64,
+    pub(crate) skew: i64,
     /// Of a hundred L1 blocks, after how many L1 reorganises; and how deep at most.
-    pub reorgs: (u32, u64),
+    pub(crate) reorgs: (u32, u64),
     /// Of a thousand ticks, at how many the sequencer crashes, and a verifier.
-    pub crashes: (u32, u32),
+    pub(crate) crashes: (u32, u32),
     /// Of a hundred L1 blocks, after how many something is wrong with somebody's endpoint for a while.
-    pub faults: u32,
+    pub(crate) faults: u32,
     /// Of a hundred L1 blocks, after how many fees rise a hundredfold for a while.
-    pub spikes: u32,
+    pub(crate) spikes: u32,
     /// What the poster starts with, in ether; topped up when it runs out.
-    pub poster_ether: u128,
+    pub(crate) poster_ether: u128,
 }
 
 impl Plan {
     /// The same life with something broken in it.
-    pub fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
+    pub(crate) fn sabotaged(self, sabotage: Option<Sabotage>) -> Self {
         match sabotage {
             None => self,
             Some(Sabotage::NobodyWatches) => Self { liar: true, resolver: Resolver::Silent, ..self },
@@ -92,7 +92,7 @@ impl Plan {
     }
 
     /// The life of a seed.
-    pub fn draw(rng: &mut StdRng) -> Self {
+    pub(crate) fn draw(rng: &mut StdRng) -> Self {
         let slots = (rng.random_range(25..60), rng.random_range(12..20));
         let conduct = match rng.random_range(0..10) {
             0 => Conduct::IgnoresForced,
@@ -126,7 +126,7 @@ impl Plan {
 }
 
 /// Something that can be wrong with an endpoint, and for how many L1 blocks.
-pub fn draw_fault(rng: &mut StdRng) -> (Fault, u64) {
+pub(crate) fn draw_fault(rng: &mut StdRng) -> (Fault, u64) {
     let fault = match rng.random_range(0..6) {
         0 => Fault::Errors(rng.random_range(10..100)),
         1 => Fault::Silence(rng.random_range(10..100)),

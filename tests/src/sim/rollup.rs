@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_sol_types::{SolCall, SolEvent};
+use alloy_sol_types::{SolCall, SolConstructor, SolEvent};
 use mayfly_contracts::factory::RollupFactory::{RollupCreated, createCall};
 use mayfly_contracts::plan::Foundation;
 use mayfly_contracts::predeploys::CREATE2_DEPLOYER;
+use mayfly_contracts::tokens::{TestERC20, TestERC721};
 use mayfly_l1::{Key, creation_payment};
 use mayfly_rollup::{Allocation, Config, RollupInfo, Windows};
 
@@ -14,31 +15,31 @@ use super::l1::{CHAIN_ID, ETHER, L1};
 use super::plan::{Plan, Resolver, SLOT};
 
 /// The time when L1 starts.
-pub const START: u64 = 1_800_000_000;
+pub(crate) const START: u64 = 1_800_000_000;
 /// People who use the rollup.
-pub const USERS: usize = 5;
+pub(crate) const USERS: usize = 5;
 /// Gas of calls that the simulation sends by itself.
-pub const CALL_GAS: u64 = 3_000_000;
+pub(crate) const CALL_GAS: u64 = 3_000_000;
 
 /// Everybody's keys.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// Deploys, creates, may end early.
-    pub organiser: Key,
+    pub(crate) organiser: Key,
     /// Posts batches.
-    pub sequencer: Key,
+    pub(crate) sequencer: Key,
     /// The honest verifiers' accounts.
-    pub honest: [Key; 2],
+    pub(crate) honest: [Key; 2],
     /// The resolver, where it is honest.
-    pub resolver: Key,
+    pub(crate) resolver: Key,
     /// Attesters.
-    pub attesters: Vec<Key>,
+    pub(crate) attesters: Vec<Key>,
     /// Has money and no scruples.
-    pub griefer: Key,
+    pub(crate) griefer: Key,
     /// Uses the rollup.
-    pub users: Vec<Key>,
+    pub(crate) users: Vec<Key>,
     /// Carries out what anybody may.
-    pub anybody: Key,
+    pub(crate) anybody: Key,
 }
 
 fn key(name: &str) -> Key {
@@ -47,7 +48,7 @@ fn key(name: &str) -> Key {
 
 impl Keys {
     /// The same in every life.
-    pub fn new(attesters: usize) -> Self {
+    pub(crate) fn new(attesters: usize) -> Self {
         Self {
             organiser: key("organiser"),
             sequencer: key("sequencer"),
@@ -61,7 +62,7 @@ impl Keys {
     }
 
     /// Who starts with money on L1; the sequencer is given its own.
-    pub fn funded(&self) -> Vec<Address> {
+    pub(crate) fn funded(&self) -> Vec<Address> {
         let others = [&self.organiser, &self.resolver, &self.griefer, &self.anybody];
         let all = others.into_iter().chain(&self.honest).chain(&self.attesters).chain(&self.users);
         all.map(Key::address).collect()
@@ -110,8 +111,21 @@ fn config(plan: &Plan, keys: &Keys, now: u64) -> Config {
     }
 }
 
-/// Deploys the contracts and creates the rollup; every user starts with an ether on it.
-pub fn launch(l1: &Arc<L1>, plan: &Plan, keys: &Keys) -> RollupInfo {
+/// Tokens on L1 that users hold and take to the rollup.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens {
+    /// An ERC-20.
+    pub(crate) coin: Address,
+    /// An ERC-721.
+    pub(crate) art: Address,
+}
+
+/// Units of the ERC-20 that every user starts with on L1.
+pub(crate) const COINS: u64 = 1_000_000;
+
+/// Deploys the contracts and creates the rollup; every user starts with an ether on it, and with tokens on L1 that the
+/// Inbox may take.
+pub(crate) fn launch(l1: &Arc<L1>, plan: &Plan, keys: &Keys) -> (RollupInfo, Tokens) {
     let send = |to: Address, value: U256, data: Bytes| {
         l1.send(&keys.organiser, Some(to), value, data, 1 << 24).unwrap();
         let block = l1.mine(l1.head().timestamp() + SLOT);
@@ -129,7 +143,7 @@ pub fn launch(l1: &Arc<L1>, plan: &Plan, keys: &Keys) -> RollupInfo {
     let payment = creation_payment(&config, &genesis).unwrap();
     let block = send(foundation.factory, payment, createCall { config, genesis }.abi_encode().into());
     let created = block.receipts[0].logs.iter().find_map(|log| RollupCreated::decode_log(log).ok()).unwrap();
-    RollupInfo {
+    let info = RollupInfo {
         rollup: created.rollup,
         settlement: created.settlement,
         vault: created.vault,
@@ -140,5 +154,39 @@ pub fn launch(l1: &Arc<L1>, plan: &Plan, keys: &Keys) -> RollupInfo {
         l1_number: block.number(),
         l1_hash: block.hash,
         l1_time: block.timestamp(),
+    };
+    let tokens = mint(l1, keys, info.rollup);
+    (info, tokens)
+}
+
+fn mint(l1: &Arc<L1>, keys: &Keys, inbox: Address) -> Tokens {
+    let anybody = &keys.anybody;
+    let gas = 5_000_000;
+    let deploy = |code: &Bytes, arguments: Vec<u8>| {
+        let nonce = l1.pending_nonce(anybody.address());
+        l1.send(anybody, None, U256::ZERO, [code.as_ref(), &arguments].concat().into(), gas).unwrap();
+        anybody.address().create(nonce)
+    };
+    let (name, symbol) = ("Coin".to_owned(), "C".to_owned());
+    let coin = TestERC20::constructorCall { name_: name.clone(), symbol_: symbol.clone(), decimals_: 18 };
+    let art = TestERC721::constructorCall { name_: name, symbol_: symbol, baseURI_: "art/".to_owned() };
+    let coin = deploy(&TestERC20::BYTECODE, coin.abi_encode());
+    let art = deploy(&TestERC721::BYTECODE, art.abi_encode());
+    for (id, user) in keys.users.iter().enumerate() {
+        let to = user.address();
+        let mint = TestERC20::mintCall { to, amount: U256::from(COINS) }.abi_encode();
+        l1.send(anybody, Some(coin), U256::ZERO, mint.into(), gas).unwrap();
+        let mint = TestERC721::mintCall { to, tokenId: U256::from(id) }.abi_encode();
+        l1.send(anybody, Some(art), U256::ZERO, mint.into(), gas).unwrap();
+        let approve = TestERC20::approveCall { spender: inbox, value: U256::MAX }.abi_encode();
+        l1.send(user, Some(coin), U256::ZERO, approve.into(), gas).unwrap();
+        let approve = TestERC721::setApprovalForAllCall { operator: inbox, approved: true }.abi_encode();
+        l1.send(user, Some(art), U256::ZERO, approve.into(), gas).unwrap();
     }
+    let mut block = l1.mine(l1.head().timestamp() + SLOT);
+    while l1.pooled() > 0 {
+        assert!(block.receipts.iter().all(|receipt| receipt.status), "a token's set-up failed");
+        block = l1.mine(l1.head().timestamp() + SLOT);
+    }
+    Tokens { coin, art }
 }

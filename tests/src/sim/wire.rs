@@ -17,7 +17,7 @@ use super::l1::L1;
 
 /// What is wrong with an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// So many of a hundred requests fail: no connection, HTTP 500, an error object, half an answer.
     Errors(u32),
     /// So many of a hundred requests are never answered.
@@ -34,7 +34,7 @@ pub enum Fault {
 
 /// An endpoint as one node has it. Clones are the same endpoint.
 #[derive(Clone)]
-pub struct Wire(Arc<Inner>);
+pub(crate) struct Wire(Arc<Inner>);
 
 struct Inner {
     l1: Arc<L1>,
@@ -51,29 +51,29 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     /// A faultless endpoint; `seed` decides what a fault hits.
-    pub fn new(l1: &Arc<L1>, seed: u64) -> Self {
+    pub(crate) fn new(l1: &Arc<L1>, seed: u64) -> Self {
         let service = Service::new(RpcLimits::default(), RateLimiter::new(0, 1, true));
         let rng = Mutex::new(StdRng::seed_from_u64(seed));
         Self(Arc::new(Inner { l1: l1.clone(), service, fault: Mutex::default(), rng }))
     }
 
     /// From now on this is wrong with it.
-    pub fn set(&self, fault: Option<Fault>) {
+    pub(crate) fn set(&self, fault: Option<Fault>) {
         *self.0.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
     /// What is wrong with it.
-    pub fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<Fault> {
         *self.0.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A client of it.
-    pub fn client(&self) -> L1Client {
+    pub(crate) fn client(&self) -> L1Client {
         L1Client::local(Arc::new(self.clone()), options()).unwrap()
     }
 
     /// The same for blobs, which there are none of.
-    pub fn beacon(&self) -> BeaconClient {
+    pub(crate) fn beacon(&self) -> BeaconClient {
         BeaconClient::local(Arc::new(self.clone()), options()).unwrap()
     }
 
