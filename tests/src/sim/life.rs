@@ -24,6 +24,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(500);
 const TICKS_A_SLOT: u64 = SLOT * 2;
 /// Blocks after the close in which everything must be settled and claimed, whatever anybody does.
 const PATIENCE_SLOTS: u64 = 480;
+/// How often what L1 holds is counted, in L1 blocks.
+const COUNT_EVERY: u64 = 6;
 /// What an honest verifier stakes on a right claim at most.
 const BUDGET: u128 = 200 * ETHER;
 
@@ -278,6 +280,9 @@ impl Life {
         self.act();
         self.check();
         let head = self.l1.head();
+        if head.number().is_multiple_of(COUNT_EVERY) {
+            self.check_custody();
+        }
         let block = self.sequencer.running.as_ref().map(|s| s.status().latest.hash).unwrap_or_default();
         self.outcome.trace =
             keccak256([self.outcome.trace.as_slice(), head.hash.as_slice(), block.as_slice()].concat());

@@ -14,6 +14,7 @@
 
 mod actors;
 mod checks;
+mod custody;
 mod l1;
 mod life;
 mod nodes;
