@@ -65,6 +65,10 @@ impl Sender {
             if started.elapsed() > options.timeout {
                 return Err(L1Error::NotMined { hash: last, after: options.timeout });
             }
+            // Pools forget: a restart, a full pool, a reorganisation.
+            if in_pool {
+                in_pool = !matches!(self.knows(last).await, Ok(false));
+            }
             if !in_pool {
                 in_pool = self.offer(&attempts).await;
             }

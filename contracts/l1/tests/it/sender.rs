@@ -77,6 +77,35 @@ async fn replacement_needs_a_bump_and_the_old_attempt_never_counts() {
 }
 
 #[tokio::test]
+async fn a_submission_that_the_pool_forgot_is_offered_again() {
+    let anvil = anvil().await;
+    no_mining(&anvil).await;
+    let sender = sender(&anvil, 0).await;
+    // Nothing but forgetting is a reason to offer again.
+    let options = SubmitOptions { bump_after: Duration::from_secs(3_600), ..quick() };
+    let submitting = {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send_and_confirm(&transfer(), &options).await })
+    };
+    for _ in 0..2 {
+        waits_in_pool(&sender).await;
+        let _: serde_json::Value = anvil.client().request("anvil_dropAllTransactions", json!([])).await.unwrap();
+    }
+    waits_in_pool(&sender).await;
+    anvil.mine(1, 1).await.unwrap();
+    assert!(submitting.await.unwrap().unwrap().status());
+    assert_eq!(sender.mined_nonce().await.unwrap(), 1);
+}
+
+async fn waits_in_pool(sender: &Sender) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while sender.pending_nonce().await.unwrap() == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing waits in the pool");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_stuck_submission_offers_more_under_the_same_nonce() {
     let anvil = anvil().await;
     no_mining(&anvil).await;
