@@ -51,6 +51,12 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     BitMaps.BitMap private _messages;
     BitMaps.BitMap private _leaves;
 
+    /// @dev The collection that minted last in this transaction, and its contract: neighbours in a batch share it, and
+    /// to compute its address for each would cost as much as a proof.
+    address private transient _lastCollection;
+    uint8 private transient _lastKind;
+    address private transient _lastSettled;
+
     /// @notice A message of the rollup was carried out.
     event Withdrawn(
         uint64 indexed index, uint8 kind, address indexed to, address token, uint256 tokenId, uint256 amount
@@ -351,6 +357,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     }
 
     function _deployCollection(uint8 kind, address collection) private returns (address settled) {
+        if (collection == _lastCollection && kind == _lastKind) return _lastSettled;
         settled = settledCollection(kind, collection);
         if (settled.code.length == 0) {
             Clones.cloneDeterministicWithImmutableArgs(
@@ -358,6 +365,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
             );
             emit CollectionDeployed(kind, collection, settled);
         }
+        (_lastCollection, _lastKind, _lastSettled) = (collection, kind, settled);
     }
 
     function _deployExecutor() private returns (CallExecutor executor) {

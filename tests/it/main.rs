@@ -5,5 +5,6 @@ mod bench;
 mod clients;
 mod nodes;
 mod recount;
+mod settle;
 mod settlement;
 mod wallets;
