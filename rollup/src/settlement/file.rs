@@ -14,7 +14,7 @@ pub const MAX_LEAF_FILE_BYTES: usize = 96 << 10;
 /// What such a file may decompress to: about 40,000 rows, far more than fit compressed.
 const MAX_PLAIN_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 19;
-/// A quick look before the slow work, which takes seconds and saves a third at most of what recipients leave to save.
+/// A quick look before the slow work, which takes seconds.
 const QUICK_ZSTD_LEVEL: i32 = 1;
 /// What is larger than this at a quick look does not come to fit.
 const MAX_QUICK_BYTES: usize = 3 * MAX_LEAF_FILE_BYTES;
@@ -97,6 +97,9 @@ impl LeafFile {
         }
         let mut plain = Vec::with_capacity(encoded_bytes(leaves.len()));
         Self::write_leaves(leaves, &mut plain).ok()?;
+        if zstd::bulk::compress(&plain, QUICK_ZSTD_LEVEL).ok()?.len() > MAX_QUICK_BYTES {
+            return None;
+        }
         zstd::bulk::compress(&plain, ZSTD_LEVEL).ok().filter(|file| file.len() <= MAX_LEAF_FILE_BYTES)
     }
 
