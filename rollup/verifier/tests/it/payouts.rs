@@ -69,8 +69,8 @@ async fn every_wallet_owns_its_nft_on_l1_afterwards() {
     let vault = world.info.vault;
     let all = closing.payouts(None).unwrap();
     let (leaves, tree) = (&closing.leaves.leaves, &closing.tree);
-    let first =
-        pay_settled(&organiser, vault, leaves, tree, |_, leaf| leaf.recipient == wallets[0].address(), &quick());
+    let submit = quick();
+    let first = pay_settled(&organiser, vault, leaves, tree, |_, leaf| leaf.recipient == wallets[0].address(), &submit);
     let first = first.await.unwrap();
     assert_eq!((first.paid.len(), first.transactions.len()), (1, 1));
     let report = pay_settled(&organiser, vault, leaves, tree, |_, _| true, &quick()).await.unwrap();
@@ -135,6 +135,7 @@ async fn greedy_recipients_keep_nobody_from_being_paid() {
         assert_eq!(world.balance(Address::repeat_byte(0x40 + n)).await, U256::from(5));
         assert_eq!(world.balance(greedy[usize::from(n)]).await, U256::ZERO);
     }
-    let again = pay_settled(&organiser, vault, leaves, tree, |_, leaf| greedy.contains(&leaf.recipient), &quick());
+    let submit = quick();
+    let again = pay_settled(&organiser, vault, leaves, tree, |_, leaf| greedy.contains(&leaf.recipient), &submit);
     assert_eq!(again.await.unwrap().skipped, report.skipped, "they stay claimable");
 }
