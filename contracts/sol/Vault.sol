@@ -17,6 +17,7 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {CallExecutor} from "./CallExecutor.sol";
 import {CloneArgs} from "./CloneArgs.sol";
 import {ISettlementMinter} from "./ISettlementMinter.sol";
+import {LeafRange} from "./LeafRange.sol";
 import {MessageProof} from "./MessageProof.sol";
 import {SettledToken} from "./SettledToken.sol";
 import {Kind, Leaf, Message} from "./Types.sol";
@@ -37,6 +38,8 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     bytes32 public constant CLAIM_FOR_TYPEHASH = keccak256("ClaimFor(uint256 index,address to,uint256 deadline)");
     /// @notice Gas that one leaf of a batch may use.
     uint256 public constant BATCH_LEAF_GAS = 600_000;
+    /// @notice Most leaves of one range: a bit of `chosen` each.
+    uint256 public constant MAX_RANGE_LEAVES = 256;
 
     /// @dev Kept back per leaf of a batch for the loop itself and the 64th that EIP-150 withholds.
     uint256 private constant BATCH_LEAF_RESERVE = 40_000;
@@ -47,6 +50,12 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
 
     BitMaps.BitMap private _messages;
     BitMaps.BitMap private _leaves;
+
+    /// @dev The collection that minted last in this transaction, and its contract: neighbours in a batch share it, and
+    /// to compute its address for each would cost as much as a proof.
+    address private transient _lastCollection;
+    uint8 private transient _lastKind;
+    address private transient _lastSettled;
 
     /// @notice A message of the rollup was carried out.
     event Withdrawn(
@@ -73,6 +82,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     error WrongDescription(address collection);
     error MinterIsNamed(address minter);
     error BatchShape(uint256 leaves, uint256 proofs);
+    error RangeSize(uint256 leaves);
 
     /// @param settled721 Implementation of settled ERC-721 collections.
     /// @param settled1155 Implementation of settled ERC-1155 collections.
@@ -127,8 +137,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
         returns (uint256 paid)
     {
         if (leaves.length != proofs.length) revert BatchShape(leaves.length, proofs.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            if (gasleft() < BATCH_LEAF_GAS + BATCH_LEAF_GAS / 63 + BATCH_LEAF_RESERVE) break;
+        for (uint256 i = 0; i < leaves.length && _canStartLeaf(); ++i) {
             bytes memory input = abi.encodeCall(this.claimOfBatch, (leaves[i], proofs[i]));
             bool ok;
             assembly ("memory-safe") {
@@ -143,6 +152,45 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     function claimOfBatch(Leaf calldata leaf, bytes32[] calldata proof) external {
         if (msg.sender != address(this)) revert NotSelf(msg.sender);
         _spend(leaf, proof);
+        _pay(leaf, leaf.recipient);
+    }
+
+    /// @notice Pays neighbouring leaves under one proof, otherwise as {claimBatch} does.
+    /// @param leaves All leaves of the range in order, those not to be paid included. The first index is a multiple of
+    /// a power of two; there are that many leaves, or those up to the settlement's last.
+    /// @param chosen Bit i says whether to pay leaf i of the range; bits beyond the range say nothing.
+    /// @param proof Proof of the root over the range, as OpenZeppelin's MerkleProof takes it for a leaf.
+    /// @return paid Number of leaves paid.
+    function claimRange(Leaf[] calldata leaves, uint256 chosen, bytes32[] calldata proof)
+        external
+        nonReentrant
+        returns (uint256 paid)
+    {
+        if (leaves.length == 0 || leaves.length > MAX_RANGE_LEAVES) revert RangeSize(leaves.length);
+        bytes32 root = IFinalRoots(settlement()).settlementRoot();
+        bytes32 node = LeafRange.rootOf(inbox(), leaves);
+        if (!MerkleProof.verifyCalldata(proof, root, node)) revert InvalidProof(leaves[0].index);
+        bytes4 selector = this.payOfRange.selector;
+        for (uint256 i = 0; i < leaves.length && _canStartLeaf(); ++i) {
+            if ((chosen >> i) & 1 == 0) continue;
+            Leaf calldata leaf = leaves[i];
+            bool ok;
+            assembly ("memory-safe") {
+                let input := mload(0x40)
+                mstore(input, selector)
+                calldatacopy(add(input, 4), leaf, 0xc0)
+                ok := call(BATCH_LEAF_GAS, address(), 0, input, 0xc4, 0, 0)
+            }
+            if (ok) ++paid;
+            else emit ClaimSkipped(leaf.index);
+        }
+    }
+
+    /// @notice One leaf of {claimRange}, which has proven it; the Vault itself only. The Vault makes no call whose
+    /// target and selector somebody else chooses, so nobody else can make it call this.
+    function payOfRange(Leaf calldata leaf) external {
+        if (msg.sender != address(this)) revert NotSelf(msg.sender);
+        _nullify(leaf.index);
         _pay(leaf, leaf.recipient);
     }
 
@@ -223,11 +271,14 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
         return _leaves.get(index);
     }
 
+    /// @notice Which of the leaves from index 256 · `word` on were claimed; the lowest bit is the first.
+    function claimedWord(uint256 word) external view returns (uint256) {
+        return _leaves._data[word];
+    }
+
     /// @notice Hash of a leaf of this rollup.
     function hashLeaf(Leaf calldata leaf) public view returns (bytes32) {
-        bytes memory fields =
-            abi.encode(inbox(), leaf.index, leaf.kind, leaf.token, leaf.tokenId, leaf.amount, leaf.recipient);
-        return keccak256(bytes.concat(keccak256(fields)));
+        return LeafRange.hashOf(inbox(), leaf);
     }
 
     /// @notice Where a collection born on the rollup stands on L1, deployed or not.
@@ -272,8 +323,17 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     function _spend(Leaf calldata leaf, bytes32[] calldata proof) private {
         bytes32 root = IFinalRoots(settlement()).settlementRoot();
         if (!MerkleProof.verifyCalldata(proof, root, hashLeaf(leaf))) revert InvalidProof(leaf.index);
-        if (_leaves.get(leaf.index)) revert AlreadyClaimed(leaf.index);
-        _leaves.set(leaf.index);
+        _nullify(leaf.index);
+    }
+
+    function _nullify(uint256 index) private {
+        if (_leaves.get(index)) revert AlreadyClaimed(index);
+        _leaves.set(index);
+    }
+
+    /// @dev Whether enough gas is left for one more leaf of a batch.
+    function _canStartLeaf() private view returns (bool) {
+        return gasleft() >= BATCH_LEAF_GAS + BATCH_LEAF_GAS / 63 + BATCH_LEAF_RESERVE;
     }
 
     function _pay(Leaf calldata leaf, address to) private {
@@ -297,6 +357,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
     }
 
     function _deployCollection(uint8 kind, address collection) private returns (address settled) {
+        if (collection == _lastCollection && kind == _lastKind) return _lastSettled;
         settled = settledCollection(kind, collection);
         if (settled.code.length == 0) {
             Clones.cloneDeterministicWithImmutableArgs(
@@ -304,6 +365,7 @@ contract Vault is EIP712, ReentrancyGuardTransient, IERC1155Receiver {
             );
             emit CollectionDeployed(kind, collection, settled);
         }
+        (_lastCollection, _lastKind, _lastSettled) = (collection, kind, settled);
     }
 
     function _deployExecutor() private returns (CallExecutor executor) {

@@ -160,6 +160,19 @@ pub enum SettlementError {
         /// How many there are.
         count: usize,
     },
+    /// No node of the tree has exactly these leaves.
+    #[error("leaves {first} to {first} + {count} of {all} are no node of the tree")]
+    NoRange {
+        /// The first of them.
+        first: usize,
+        /// How many.
+        count: usize,
+        /// How many leaves there are.
+        all: usize,
+    },
+    /// The file could not be read to its end.
+    #[error("leaf file: {0}")]
+    Read(String),
     /// The compressed file does not decompress within its bounds.
     #[error("leaf file does not decompress: {0}")]
     Compression(String),

@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod nodes;
 mod recount;
+mod settle;
 mod settlement;
 mod sim;
 mod wallets;

@@ -29,6 +29,14 @@ library Trees {
         }
     }
 
+    /// @dev The nodes of a height of the tree of sorted pairs; 0 are the leaves.
+    function sortedLayer(bytes32[] memory leaves, uint256 height) internal pure returns (bytes32[] memory layer) {
+        layer = leaves;
+        for (uint256 i = 0; i < height; ++i) {
+            layer = _up(layer);
+        }
+    }
+
     /// @dev Root of the append-only tree of depth 32 with empty leaves 0.
     function appendRoot(bytes32[] memory leaves) internal pure returns (bytes32 root) {
         (root,) = appendProof(leaves, 0);

@@ -3,7 +3,6 @@
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Kinds of settlement leaves, with their numbers on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +59,13 @@ pub struct Leaf {
     pub amount: U256,
 }
 
+impl Leaf {
+    /// What no two leaves of a settlement share.
+    pub(super) fn key(&self) -> (AssetKind, Address, U256, Address) {
+        (self.kind, self.token, self.token_id, self.recipient)
+    }
+}
+
 /// The hash that stands in the tree for the leaf at `index`.
 pub fn leaf_hash(rollup: Address, index: u64, leaf: &Leaf) -> B256 {
     let kind = U256::from(leaf.kind as u8);
@@ -71,16 +77,18 @@ pub fn leaf_hash(rollup: Address, index: u64, leaf: &Leaf) -> B256 {
 /// 2²⁵⁶ − 1: collections may give one person as much in several places, and whoever makes them do so must not keep
 /// anybody from settling, least of all the collection's other holders.
 pub fn merge(leaves: impl IntoIterator<Item = Leaf>) -> Vec<Leaf> {
-    let mut sums: BTreeMap<(AssetKind, Address, U256, Address), U256> = BTreeMap::new();
-    for leaf in leaves {
-        if leaf.amount.is_zero() || leaf.recipient.is_zero() {
-            continue;
+    // In place: a settlement of millions must not stand in memory twice.
+    let counts = |leaf: &Leaf| !leaf.amount.is_zero() && !leaf.recipient.is_zero();
+    let mut sorted: Vec<Leaf> = leaves.into_iter().filter(counts).collect();
+    sorted.sort_unstable();
+    sorted.dedup_by(|next, sum| {
+        let same = next.key() == sum.key();
+        if same {
+            sum.amount = sum.amount.saturating_add(next.amount);
         }
-        let sum = sums.entry((leaf.kind, leaf.token, leaf.token_id, leaf.recipient)).or_default();
-        *sum = sum.saturating_add(leaf.amount);
-    }
-    let leaf = |((kind, token, token_id, recipient), amount)| Leaf { kind, token, token_id, recipient, amount };
-    sums.into_iter().map(leaf).collect()
+        same
+    });
+    sorted
 }
 
 #[cfg(test)]

@@ -16,4 +16,4 @@ pub use leaf::{AssetKind, Leaf, leaf_hash, merge};
 pub use message::{MESSAGE_TREE_DEPTH, decode_message, message_leaf, message_proof};
 pub(crate) use slots::withdrawal_root;
 pub use state::{ContractHeld, Leaves, LeftOut, leaves};
-pub use tree::{MAX_LEAVES, Tree, verify};
+pub use tree::{MAX_LEAVES, Tree, verify, verify_range};

@@ -76,7 +76,7 @@ struct Survey<'a> {
     fixed: HashSet<Address>,
     collections: HashMap<Address, Settling>,
     bridged: HashMap<Address, Option<Bridged>>,
-    /// Recipient of a holder, and whether the holder has code.
+    /// Recipients of holders with code, which are few beside the others.
     recipients: HashMap<Address, (Address, bool)>,
     found: Vec<Leaf>,
     contract_held: Vec<ContractHeld>,
@@ -148,13 +148,24 @@ impl<'a> Survey<'a> {
         if amount.is_zero() || self.fixed.contains(&holder) {
             return;
         }
-        let chain = self.chain;
-        let (recipient, has_code) = *self.recipients.entry(holder).or_insert_with(|| recipient(chain, holder));
+        let (recipient, has_code) = self.recipient(holder);
         let leaf = Leaf { kind, token, token_id, recipient, amount };
         self.found.push(leaf);
         if has_code {
             self.contract_held.push(ContractHeld { holder, leaf });
         }
+    }
+
+    /// Who is paid for what `holder` holds, and whether it is a contract: an account with code that is no delegation.
+    fn recipient(&mut self, holder: Address) -> (Address, bool) {
+        let chain = self.chain;
+        if !chain.account(&holder).is_some_and(|account| account.has_code()) {
+            return (holder, false);
+        }
+        *self.recipients.entry(holder).or_insert_with(|| match is_delegation(&chain.code(&holder)) {
+            true => (holder, false),
+            false => (beneficiary(chain, holder), true),
+        })
     }
 
     /// A leaf for each collection that settles, so that L1 can name its clone.
@@ -169,23 +180,21 @@ impl<'a> Survey<'a> {
         self.collections.iter().map(leaf).collect()
     }
 
-    /// The contract on the rollup behind an asset: the bridge makes one for each kind and token of L1.
-    fn contract(&self, kind: AssetKind, token: Address) -> Address {
-        let wanted = Some(Bridged { l1_token: token, kind: kind as u8 });
-        let found = self.bridged.iter().find(|(_, bridged)| **bridged == wanted);
-        found.map_or(token, |(contract, _)| *contract)
-    }
-
     /// Takes note of what there is no room for.
     fn drop_cut(&mut self, cut: &[Leaf]) {
-        let assets: BTreeSet<_> = cut.iter().map(|leaf| (leaf.kind, leaf.token)).collect();
-        for (kind, token) in assets {
-            let contract = self.contract(kind, token);
+        if cut.is_empty() {
+            return;
+        }
+        // The bridge makes one contract for each kind and token of L1.
+        let bridged = self.bridged.iter().filter_map(|(at, bridged)| bridged.map(|b| ((b.kind, b.l1_token), *at)));
+        let contracts: HashMap<(u8, Address), Address> = bridged.collect();
+        let assets: BTreeSet<_> = cut.iter().map(|leaf| (leaf.kind as u8, leaf.token)).collect();
+        for asset in assets {
+            let contract = contracts.get(&asset).copied().unwrap_or(asset.1);
             self.left_out.insert(contract, LeftOut::NoRoom);
         }
-        let key = |leaf: &Leaf| (leaf.kind, leaf.token, leaf.token_id, leaf.recipient);
-        let gone: HashSet<_> = cut.iter().map(key).collect();
-        self.contract_held.retain(|held| !gone.contains(&key(&held.leaf)));
+        let gone: HashSet<_> = cut.iter().map(Leaf::key).collect();
+        self.contract_held.retain(|held| !gone.contains(&held.leaf.key()));
     }
 
     fn finish(mut self, room: Room) -> Leaves {
@@ -198,15 +207,6 @@ impl<'a> Survey<'a> {
         self.contract_held.sort_unstable();
         Leaves { leaves, contract_held: self.contract_held, left_out: self.left_out }
     }
-}
-
-/// Who is paid for what `holder` holds, and whether it is a contract: an account with code that is no delegation.
-fn recipient(chain: &Chain, holder: Address) -> (Address, bool) {
-    let has_code = chain.account(&holder).is_some_and(|account| account.has_code());
-    if !has_code || is_delegation(&chain.code(&holder)) {
-        return (holder, false);
-    }
-    (beneficiary(chain, holder), true)
 }
 
 /// Whether code is an EIP-7702 delegation.

@@ -5,7 +5,7 @@
 //! [`View`] says how the rollup stands after every L1 block and which claims on L1 are right. With
 //! [`Roles`] it also acts: attests, proposes, rivals, votes, finalizes, freezes, forces.
 //!
-//! After the end, [`Closing::payouts`] has every leaf's proof and [`pay_out`] claims them for
+//! After the end, [`Closing::payouts`] has every leaf's proof, [`pay_out`] claims such, and [`pay_settled`] claims for
 //! everybody; [`settled_leaves`] reads the same leaves from L1 when nothing else is left.
 //!
 //! Invariants: a claim is called right only if every field is what this process derived; duties act
@@ -35,6 +35,7 @@ mod handle;
 mod info;
 mod leaf_file;
 mod payout;
+mod range;
 mod results;
 mod view;
 mod withdraw;
@@ -48,7 +49,10 @@ pub use feed::Feed;
 pub use handle::VerifierHandle;
 pub use info::{CREATION_LOOKBACK_BLOCKS, contracts, locate, rollup_info};
 pub use leaf_file::settled_leaves;
-pub use payout::{Payout, PayoutReport, check_settled, describe_collections, open_payouts, pay_out, payouts};
+pub use payout::{
+    Payout, PayoutReport, check_settled, describe_collections, open_payouts, pay_out, payouts, payouts_where,
+};
+pub use range::pay_settled;
 pub use results::{Checkpoint, Closing, Results, Sent};
 pub use view::{VerifierEvent, View};
 pub use withdraw::{Withdrawal, withdraw, withdrawal};

@@ -1,4 +1,5 @@
-//! Claiming on L1 what the settlement says: anyone may send, the recipients are paid.
+//! Claiming on L1 what the settlement says: anyone may send, the recipients are paid. Leaf by leaf here, each with its
+//! own proof; many neighbours at once in [`pay_settled`](crate::pay_settled).
 
 use std::collections::BTreeSet;
 
@@ -19,12 +20,12 @@ use mayfly_rollup::{
 use crate::VerifierError;
 
 /// Leaves in one transaction.
-const LEAVES_PER_TX: usize = 50;
+pub(crate) const LEAVES_PER_TX: usize = 50;
 /// Gas that most leaves stay below, proof and calldata included; one that needs more leaves its
 /// followers to the next transaction.
 const GAS_PER_LEAF: u64 = 220_000;
 /// What the Vault wants to see left before it starts a leaf, and the transaction itself.
-const BASE_GAS: u64 = 800_000;
+pub(crate) const BASE_GAS: u64 = 800_000;
 
 /// A leaf with what it takes to claim it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +41,19 @@ pub struct Payout {
 impl Payout {
     /// The leaf as the Vault takes it.
     pub fn l1_leaf(&self) -> types::Leaf {
-        types::Leaf {
-            index: U256::from(self.index),
-            kind: self.leaf.kind as u8,
-            token: self.leaf.token,
-            tokenId: self.leaf.token_id,
-            amount: self.leaf.amount,
-            recipient: self.leaf.recipient,
-        }
+        l1_leaf(self.index, &self.leaf)
+    }
+}
+
+/// The leaf at `index` as the Vault takes it.
+pub(crate) fn l1_leaf(index: u64, leaf: &Leaf) -> types::Leaf {
+    types::Leaf {
+        index: U256::from(index),
+        kind: leaf.kind as u8,
+        token: leaf.token,
+        tokenId: leaf.token_id,
+        amount: leaf.amount,
+        recipient: leaf.recipient,
     }
 }
 
@@ -58,7 +64,7 @@ pub struct PayoutReport {
     pub paid: BTreeSet<u64>,
     /// Indexes of leaves whose recipient or asset refused; they stay claimable.
     pub skipped: BTreeSet<u64>,
-    /// Leaves that were paid before.
+    /// Leaves that were paid before, or by somebody else at the same time.
     pub already: usize,
     /// The transactions.
     pub transactions: Vec<B256>,
@@ -66,15 +72,19 @@ pub struct PayoutReport {
     pub gas_used: u64,
 }
 
-/// The payouts of one recipient, or of everybody.
+/// The payouts of one recipient, or of everybody; of many leaves the proofs are far larger than the tree.
 pub fn payouts(leaves: &[Leaf], tree: &Tree, recipient: Option<Address>) -> Result<Vec<Payout>, VerifierError> {
-    let mut found = Vec::new();
-    for (index, leaf) in leaves.iter().enumerate() {
-        if recipient.is_none_or(|recipient| recipient == leaf.recipient) {
-            found.push(Payout { index: index as u64, leaf: *leaf, proof: tree.proof(index)? });
-        }
-    }
-    Ok(found)
+    payouts_where(leaves, tree, |leaf| recipient.is_none_or(|recipient| recipient == leaf.recipient))
+}
+
+/// The payouts of some leaves.
+pub fn payouts_where(
+    leaves: &[Leaf],
+    tree: &Tree,
+    wanted: impl Fn(&Leaf) -> bool,
+) -> Result<Vec<Payout>, VerifierError> {
+    let wanted = leaves.iter().enumerate().filter(|(_, leaf)| wanted(leaf));
+    wanted.map(|(index, leaf)| Ok(Payout { index: index as u64, leaf: *leaf, proof: tree.proof(index)? })).collect()
 }
 
 /// Checks that the rollup is settled with exactly these leaves.
@@ -109,11 +119,9 @@ pub async fn pay_out(
     while !open.is_empty() {
         let batch = &open[..open.len().min(LEAVES_PER_TX)];
         let done = claim_batch(sender, vault, batch, submit, &mut report).await?;
-        if done.is_empty() {
-            return Err(L1Error::Inconsistent("a batch of claims paid and skipped nothing".into()).into());
-        }
         open.retain(|payout| !done.contains(&payout.index));
     }
+    report.sort_out(sender.client(), vault).await?;
     Ok(report)
 }
 
@@ -129,17 +137,46 @@ async fn claim_batch(
         leaves: batch.iter().map(Payout::l1_leaf).collect(),
         proofs: batch.iter().map(|payout| payout.proof.clone()).collect(),
     };
-    // An estimate would find the least gas that does not revert, which pays nobody.
-    let gas_limit = Some(BASE_GAS + GAS_PER_LEAF * batch.len() as u64);
-    let submit = SubmitOptions { gas_limit, ..submit.clone() };
-    let receipt = sender.send_and_confirm(&TxIntent::call(vault, call.abi_encode()), &submit).await?;
-    report.transactions.push(receipt.transaction_hash);
-    report.gas_used += receipt.gas_used;
-    let paid = indexes::<Claimed>(&receipt, vault, |event| event.index);
-    let skipped = indexes::<ClaimSkipped>(&receipt, vault, |event| event.index);
-    report.paid.extend(&paid);
-    report.skipped.extend(&skipped);
-    Ok(paid.union(&skipped).copied().collect())
+    report.send(sender, vault, &call, BASE_GAS + GAS_PER_LEAF * batch.len() as u64, submit).await
+}
+
+impl PayoutReport {
+    /// Sends a call that claims many leaves; returns those it settled one way or the other, of which there is one at
+    /// least.
+    pub(crate) async fn send(
+        &mut self,
+        sender: &Sender,
+        vault: Address,
+        call: &impl SolCall,
+        gas_limit: u64,
+        submit: &SubmitOptions,
+    ) -> Result<BTreeSet<u64>, VerifierError> {
+        // An estimate would find the least gas that does not revert, which pays nobody.
+        let submit = SubmitOptions { gas_limit: Some(gas_limit), ..submit.clone() };
+        let receipt = sender.send_and_confirm(&TxIntent::call(vault, call.abi_encode()), &submit).await?;
+        self.transactions.push(receipt.transaction_hash);
+        self.gas_used += receipt.gas_used;
+        let paid = indexes::<Claimed>(&receipt, vault, |event| event.index);
+        let skipped = indexes::<ClaimSkipped>(&receipt, vault, |event| event.index);
+        self.paid.extend(&paid);
+        self.skipped.extend(&skipped);
+        if paid.is_empty() && skipped.is_empty() {
+            return Err(L1Error::Inconsistent("a batch of claims paid and skipped nothing".into()).into());
+        }
+        Ok(paid.union(&skipped).copied().collect())
+    }
+
+    /// Tells those that refused from those that somebody else paid in between.
+    pub(crate) async fn sort_out(&mut self, l1: &L1Client, vault: Address) -> Result<(), VerifierError> {
+        let skipped: Vec<u64> = self.skipped.iter().copied().collect();
+        let calls: Vec<_> = skipped.iter().map(|index| Vault::isClaimedCall { index: U256::from(*index) }).collect();
+        let claimed = l1.calls(vault, &calls, BlockTag::Latest).await?;
+        for (index, _) in skipped.iter().zip(claimed).filter(|(_, claimed)| *claimed) {
+            self.skipped.remove(index);
+            self.already += usize::from(!self.paid.contains(index));
+        }
+        Ok(())
+    }
 }
 
 fn indexes<E: SolEvent>(receipt: &TransactionReceipt, vault: Address, index: impl Fn(&E) -> U256) -> BTreeSet<u64> {

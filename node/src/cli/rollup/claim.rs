@@ -1,16 +1,22 @@
 //! `mayfly rollup claim`: pays out on L1 what a closed rollup owes. Whoever sends it pays the
 //! gas, the recipients get the assets; nothing but L1, or a copy of the leaf file, is needed.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy_primitives::{Address, B256, U256};
 use eyre::{WrapErr, ensure};
 use mayfly_rollup::{
     RollupInfo,
-    settlement::{AssetKind, Leaf, LeafFile, Tree},
+    settlement::{AssetKind, Leaf, LeafFile, MAX_LEAF_FILE_BYTES, Tree},
 };
 use mayfly_verifier::{
-    Closing, Payout, Results, Roles, VerifierError, check_settled, describe_collections, pay_out, payouts,
+    Closing, Results, Roles, VerifierError, check_settled, describe_collections, pay_settled, payouts_where,
     settled_leaves,
 };
 use serde::Serialize;
@@ -21,8 +27,6 @@ use crate::cli::{
     session::Session,
 };
 
-/// The largest leaf file that is read.
-const MAX_FILE_BYTES: u64 = 1 << 31;
 /// How long rebuilding the leaves from L1 may take.
 const REBUILD_TIMEOUT: Duration = Duration::from_secs(3_600);
 
@@ -52,7 +56,7 @@ impl Claimed {
             rollup,
             source: source.name,
             leaves: 0,
-            all_leaves: source.leaves.len(),
+            all_leaves: source.leaves().len(),
             paid: 0,
             already_paid: 0,
             skipped: Vec::new(),
@@ -60,7 +64,7 @@ impl Claimed {
             collections_named: 0,
             transactions: Vec::new(),
             gas_used: 0,
-            contract_held: source.derived.as_ref().map(|(closing, _)| closing.leaves.contract_held.len()),
+            contract_held: source.contract_held(),
         }
     }
 }
@@ -86,56 +90,83 @@ impl Report for Claimed {
 /// Leaves with their tree, and what only derivation knows.
 struct Source {
     name: &'static str,
-    leaves: Vec<Leaf>,
-    tree: Tree,
-    derived: Option<(Arc<Closing>, Arc<Results>)>,
+    found: Found,
+}
+
+enum Found {
+    File(LeafFile, Tree),
+    Derived(Arc<Closing>, Arc<Results>),
+}
+
+impl Source {
+    fn leaves(&self) -> &[Leaf] {
+        match &self.found {
+            Found::File(file, _) => &file.leaves,
+            Found::Derived(closing, _) => &closing.leaves.leaves,
+        }
+    }
+
+    fn tree(&self) -> &Tree {
+        match &self.found {
+            Found::File(_, tree) => tree,
+            Found::Derived(closing, _) => &closing.tree,
+        }
+    }
+
+    fn contract_held(&self) -> Option<usize> {
+        match &self.found {
+            Found::File(..) => None,
+            Found::Derived(closing, _) => Some(closing.leaves.contract_held.len()),
+        }
+    }
 }
 
 pub(super) async fn run(session: &Session, args: ClaimArgs, json: bool) -> eyre::Result<()> {
     let rollup = session.rollup(&args.one.rollup).await?;
     let info = session.locate(rollup).await?;
     let source = find_leaves(session, &info, &args).await?;
-    check_settled(&session.l1, &info, source.tree.root()).await?;
+    check_settled(&session.l1, &info, source.tree().root()).await?;
     if let Some(path) = &args.save_leaves {
-        let file = LeafFile { leaves: source.leaves.clone() };
-        std::fs::write(path, file.encode()).wrap_err_with(|| path.display().to_string())?;
+        save_leaves(path, source.leaves()).wrap_err_with(|| path.display().to_string())?;
     }
-    let all = payouts(&source.leaves, &source.tree, args.recipient)?;
-    let wanted: Vec<Payout> = all.into_iter().filter(|p| p.leaf.kind != AssetKind::Description).collect();
+    let wanted = |leaf: &Leaf| args.recipient.is_none_or(|recipient| recipient == leaf.recipient);
+    let payable = |leaf: &&Leaf| leaf.kind != AssetKind::Description && wanted(leaf);
+    let leaves = source.leaves().iter().filter(payable).count();
     if let Some(recipient) = args.recipient {
-        ensure!(!wanted.is_empty(), "nothing is owed to {recipient}");
+        ensure!(leaves > 0, "nothing is owed to {recipient}");
     }
-    let leaves = wanted.len();
-    let native: Vec<(u64, U256)> =
-        wanted.iter().filter(|p| p.leaf.kind == AssetKind::Native).map(|p| (p.index, p.leaf.amount)).collect();
-    if wanted.is_empty() {
+    if leaves == 0 {
         return output::print(&Claimed::nothing(rollup, &source), json);
     }
     let sender = session.sender().await?;
     let submit = session.submit_options();
     progress(format!("claiming {leaves} leaves"));
-    let report = pay_out(&sender, info.vault, wanted, &submit).await?;
-    let collections_named = match &source.derived {
-        Some((closing, results)) if args.all => {
+    let report =
+        pay_settled(&sender, info.vault, source.leaves(), source.tree(), |_, leaf| wanted(leaf), &submit).await?;
+    let collections_named = match &source.found {
+        Found::Derived(closing, results) if args.all => {
             let registered: Vec<_> = results.collections.iter().map(|(_, r)| r.clone()).collect();
-            describe_collections(&sender, &info, closing.payouts(None)?, &registered, &submit).await?
+            let described =
+                payouts_where(&closing.leaves.leaves, &closing.tree, |leaf| leaf.kind == AssetKind::Description)?;
+            describe_collections(&sender, &info, described, &registered, &submit).await?
         }
         _ => 0,
     };
-    let native_wei = native.iter().filter(|(i, _)| report.paid.contains(i)).fold(U256::ZERO, |sum, (_, wei)| sum + wei);
+    let paid = report.paid.iter().filter_map(|index| source.leaves().get(*index as usize));
+    let native_wei = paid.filter(|leaf| leaf.kind == AssetKind::Native).map(|leaf| leaf.amount).sum();
     let skipped: Vec<u64> = report.skipped.iter().copied().collect();
     let claimed = Claimed {
         rollup,
         source: source.name,
         leaves,
-        all_leaves: source.leaves.len(),
+        all_leaves: source.leaves().len(),
         paid: report.paid.len(),
         already_paid: report.already,
         native_wei,
         collections_named,
         transactions: report.transactions,
         gas_used: report.gas_used,
-        contract_held: source.derived.map(|(closing, _)| closing.leaves.contract_held.len()),
+        contract_held: source.contract_held(),
         skipped,
     };
     output::print(&claimed, json)?;
@@ -146,13 +177,13 @@ pub(super) async fn run(session: &Session, args: ClaimArgs, json: bool) -> eyre:
 /// The file that was named; else what the closing claim carries; else derivation from L1.
 async fn find_leaves(session: &Session, info: &RollupInfo, args: &ClaimArgs) -> eyre::Result<Source> {
     if let Some(path) = &args.leaf_file {
-        let leaves = read_leaves(path)?;
-        let tree = Tree::new(info.rollup, &leaves)?;
-        return Ok(Source { name: "file", leaves, tree, derived: None });
+        let file = read_leaves(path)?;
+        let tree = Tree::new(info.rollup, &file.leaves)?;
+        return Ok(Source { name: "file", found: Found::File(file, tree) });
     }
     if !args.derive {
         match settled_leaves(&session.l1, info).await {
-            Ok((file, tree)) => return Ok(Source { name: "claim", leaves: file.leaves, tree, derived: None }),
+            Ok((file, tree)) => return Ok(Source { name: "claim", found: Found::File(file, tree) }),
             Err(VerifierError::NoLeafFile(_)) => progress("the closing claim carries no leaves: deriving them from L1"),
             Err(e) => return Err(e.into()),
         }
@@ -162,19 +193,24 @@ async fn find_leaves(session: &Session, info: &RollupInfo, args: &ClaimArgs) -> 
     verifier.stop().await;
     let view = view.unwrap_or_else(|view| view);
     let closing = view.closing().cloned().ok_or(VerifierError::NotClosed)?;
-    let leaves = closing.leaves.leaves.clone();
-    let tree = Tree::new(info.rollup, &leaves)?;
-    Ok(Source { name: "derived", leaves, tree, derived: Some((closing, view.results)) })
+    Ok(Source { name: "derived", found: Found::Derived(closing, view.results) })
 }
 
-fn read_leaves(path: &Path) -> eyre::Result<Vec<Leaf>> {
+fn save_leaves(path: &Path, leaves: &[Leaf]) -> std::io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    LeafFile::write_leaves(leaves, &mut out)?;
+    out.into_inner().map_err(|error| error.into_error())?.sync_all()
+}
+
+fn read_leaves(path: &Path) -> eyre::Result<LeafFile> {
     let named = || path.display().to_string();
-    let size = std::fs::metadata(path).wrap_err_with(named)?.len();
-    ensure!(size <= MAX_FILE_BYTES, "{}: file of {size} bytes", path.display());
-    let bytes = std::fs::read(path).wrap_err_with(named)?;
-    // As a node keeps it, or as the closing claim carries it.
-    let file = LeafFile::decode(&bytes).or_else(|_| LeafFile::decompress(&bytes)).wrap_err_with(named)?;
-    Ok(file.leaves)
+    let file = File::open(path).wrap_err_with(named)?;
+    // As the closing claim carries it, or as a node keeps it.
+    if file.metadata().wrap_err_with(named)?.len() <= MAX_LEAF_FILE_BYTES as u64 {
+        let bytes = std::fs::read(path).wrap_err_with(named)?;
+        return LeafFile::decode(&bytes).or_else(|_| LeafFile::decompress(&bytes)).wrap_err_with(named);
+    }
+    LeafFile::read(&mut BufReader::new(file)).wrap_err_with(named)
 }
 
 #[cfg(test)]
@@ -184,7 +220,7 @@ mod tests {
     #[test]
     fn an_empty_settlement_is_told_as_one() {
         let tree = Tree::from_hashes(Vec::new());
-        let source = Source { name: "claim", leaves: Vec::new(), tree, derived: None };
+        let source = Source { name: "claim", found: Found::File(LeafFile::default(), tree) };
         assert_eq!(Claimed::nothing(Address::ZERO, &source).text(), "nothing is owed to anybody");
     }
 }

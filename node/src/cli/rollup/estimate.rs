@@ -17,8 +17,8 @@ use crate::cli::{
 const BYTES_PER_TRANSACTION: u64 = 80;
 /// Longest time between batches that a node keeps by default, in seconds.
 const BATCH_INTERVAL_SECONDS: u64 = 24;
-/// L1 gas of one claimed leaf in a sponsored batch: proof, nullifier and transfer.
-const GAS_PER_LEAF: u64 = 90_000;
+/// L1 gas of one leaf where all are claimed: no kind costs more (docs/benchmarks.md).
+const GAS_PER_LEAF: u64 = 60_000;
 
 #[derive(Serialize)]
 struct Cost {

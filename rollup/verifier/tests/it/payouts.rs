@@ -7,14 +7,14 @@ use mayfly_contracts::{
     l2::L2Registry,
     predeploys::L2_REGISTRY,
     settlement::Settlement,
-    tokens::DemoCollection,
+    tokens::{DemoCollection, GasBurner},
     vault::{SettledERC721, Vault},
 };
 use mayfly_l1::{Anvil, Key};
 use mayfly_rollup::settlement::AssetKind;
-use mayfly_verifier::{ClaimStatus, describe_collections, pay_out};
+use mayfly_verifier::{ClaimStatus, describe_collections, pay_out, pay_settled};
 
-use super::world::{ORGANISER, USER, World, quick, signed, wait};
+use super::world::{HONEST, ORGANISER, USER, World, quick, signed, transaction, wait};
 
 const WALLETS: usize = 120;
 const ERC721: u8 = 4;
@@ -68,10 +68,17 @@ async fn every_wallet_owns_its_nft_on_l1_afterwards() {
     let closing = view.closing().unwrap();
     let vault = world.info.vault;
     let all = closing.payouts(None).unwrap();
-    let report = pay_out(&organiser, vault, all.clone(), &quick()).await.unwrap();
+    let (leaves, tree) = (&closing.leaves.leaves, &closing.tree);
+    let submit = quick();
+    let first = pay_settled(&organiser, vault, leaves, tree, |_, leaf| leaf.recipient == wallets[0].address(), &submit);
+    let first = first.await.unwrap();
+    assert_eq!((first.paid.len(), first.transactions.len()), (1, 1));
+    let report = pay_settled(&organiser, vault, leaves, tree, |_, _| true, &quick()).await.unwrap();
     assert!(report.skipped.is_empty());
-    assert_eq!(report.paid.len(), WALLETS + 1, "the NFTs and the genesis account's ether");
-    println!("L1 gas for each of {} claims: {}", report.paid.len(), report.gas_used / report.paid.len() as u64);
+    assert_eq!((report.paid.len(), report.already), (WALLETS, 1), "the NFTs and the genesis account's ether");
+    assert_eq!(report.transactions.len(), 1, "neighbours are paid together");
+    let again = pay_settled(&organiser, vault, leaves, tree, |_, _| true, &quick()).await.unwrap();
+    assert_eq!((again.already, again.transactions.len()), (WALLETS + 1, 0));
     let settled = world.call(vault, &Vault::settledCollectionCall { kind: ERC721, collection }).await;
     for (index, wallet) in wallets.iter().enumerate() {
         let owner = SettledERC721::ownerOfCall { tokenId: U256::from(index + 1) };
@@ -92,4 +99,43 @@ async fn every_wallet_owns_its_nft_on_l1_afterwards() {
     assert!(organiser.transact(vault, &claim, U256::ZERO, &quick()).await.is_err());
     assert!(world.call(world.info.settlement, &Settlement::settledClaimCall {}).await == view.claims[0].hash);
     worker.stop().await;
+}
+
+/// Recipients that use up all gas they are given stand among others: they stay unpaid, the others wait for nothing.
+#[tokio::test]
+async fn greedy_recipients_keep_nobody_from_being_paid() {
+    const EACH: u8 = 12;
+    let world = World::new().await;
+    let organiser = world.sender(ORGANISER).await;
+    let mut transactions = Vec::new();
+    let mut greedy = Vec::new();
+    for n in 0..EACH {
+        greedy.push(organiser.deploy(&GasBurner::BYTECODE, &[], &quick()).await.unwrap());
+        for to in [greedy[usize::from(n)], Address::repeat_byte(0x40 + n)] {
+            transactions.push(transaction(&world.info, USER, transactions.len() as u64, to, 5, vec![]));
+        }
+    }
+    world.post(transactions, false).await;
+    let view = world.close().await;
+    let claim = world.propose(HONEST, view.results.claim(world.info.genesis_claim(), 1, true).unwrap()).await;
+    world.attest(claim).await;
+    world.anvil.mine(10, 1).await.unwrap();
+    world.finalize(claim).await.unwrap();
+
+    let closing = view.closing().unwrap();
+    let (leaves, tree, vault) = (&closing.leaves.leaves, &closing.tree, world.info.vault);
+    // Twice in one batch: paid once, and the other time it was no refusal.
+    let one = closing.payouts(Some(Address::repeat_byte(0x40))).unwrap();
+    let twice = pay_out(&organiser, vault, [one.clone(), one].concat(), &quick()).await.unwrap();
+    assert_eq!((twice.paid.len(), twice.skipped.len(), twice.already), (1, 0, 0), "{twice:?}");
+    let report = pay_settled(&organiser, vault, leaves, tree, |_, _| true, &quick()).await.unwrap();
+    assert_eq!((report.paid.len(), report.skipped.len(), report.already), (usize::from(EACH), usize::from(EACH), 1));
+    assert!(report.transactions.len() > 1, "they used up the gas of the first: {report:?}");
+    for n in 0..EACH {
+        assert_eq!(world.balance(Address::repeat_byte(0x40 + n)).await, U256::from(5));
+        assert_eq!(world.balance(greedy[usize::from(n)]).await, U256::ZERO);
+    }
+    let submit = quick();
+    let again = pay_settled(&organiser, vault, leaves, tree, |_, leaf| greedy.contains(&leaf.recipient), &submit);
+    assert_eq!(again.await.unwrap().skipped, report.skipped, "they stay claimable");
 }
