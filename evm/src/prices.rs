@@ -41,14 +41,14 @@ const PRECOMPILES: [(Address, u64); 15] = [
     (address!("0x000000000000000000000000000000000000000f"), 4),
     (address!("0x0000000000000000000000000000000000000010"), 4),
     (address!("0x0000000000000000000000000000000000000011"), 4),
-    (address!("0x0000000000000000000000000000000000000100"), 3), // P256VERIFY
+    (address!("0x0000000000000000000000000000000000000100"), 4), // P256VERIFY
 ];
 
 impl Prices {
     /// The prices of protocol version 1.
     pub fn rollup() -> Self {
         Self {
-            opcodes: vec![(SDIV, 10), (SMOD, 8), (MULMOD, 16), (KECCAK256, 80), (SELFBALANCE, 10), (TSTORE, 250)],
+            opcodes: vec![(SDIV, 10), (SMOD, 8), (MULMOD, 20), (KECCAK256, 80), (SELFBALANCE, 10), (TSTORE, 400)],
             hashed_word: Some(22),
             precompiles: PRECOMPILES.to_vec(),
         }

@@ -53,6 +53,8 @@ pub(crate) struct BlockRun<S: StateSource> {
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
+    /// The most gas that may be used: the block's limit, or less.
+    allowance: u64,
     fold: FoldDelta,
     old_tree: ReceiptTree,
     tree: ReceiptTree,
@@ -126,6 +128,7 @@ impl<S: StateSource> BlockRun<S> {
             transactions: Vec::new(),
             receipts: Vec::new(),
             gas_used: 0,
+            allowance: attributes.gas_limit,
             fold: FoldDelta::default(),
             old_tree: tree.clone(),
             tree,
@@ -168,7 +171,12 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     pub(crate) const fn gas_left(&self) -> u64 {
-        self.attributes.gas_limit - self.gas_used
+        self.allowance.saturating_sub(self.gas_used)
+    }
+
+    /// Leaves the block no more gas than this, whatever its header says.
+    pub(crate) fn allow(&mut self, gas: u64) {
+        self.allowance = self.allowance.min(gas);
     }
 
     pub(crate) const fn len(&self) -> usize {
