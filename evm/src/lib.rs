@@ -44,6 +44,7 @@ mod execute;
 mod fold;
 mod genesis;
 mod log;
+mod prices;
 mod reader;
 mod receipt;
 mod receipt_tree;
@@ -62,6 +63,7 @@ pub use fold::{
     clone_code,
 };
 pub use genesis::{Genesis, GenesisAccount};
+pub use prices::Prices;
 pub use reader::{
     AccessListResult, AccountOverride, AccountProof, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
     ChainReader, LogEntry, LogFilter, MAX_CALL_GAS, MAX_LOG_RANGE_BLOCKS, MAX_OVERRIDES, MAX_PROOF_SLOTS,

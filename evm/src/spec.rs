@@ -3,7 +3,7 @@
 //! The executor reads everything that may differ between chains from here, so that a rollup is one value of
 //! [`ChainSpec`] and another chain's history is another value.
 
-use crate::{EvmError, transaction::DEPOSIT_TX_TYPE};
+use crate::{EvmError, Prices, transaction::DEPOSIT_TX_TYPE};
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
 use alloy_primitives::{Address, U256, address};
 use revm::primitives::hardfork::SpecId;
@@ -116,11 +116,13 @@ pub struct ChainSpec {
     pub header: HeaderRules,
     /// EIP-2718 types a block may hold, deposits (0x7e) included.
     pub transaction_types: Vec<u8>,
+    /// What costs other gas than under its fork.
+    pub prices: Prices,
 }
 
 impl ChainSpec {
-    /// The rules of a Mayfly rollup: Osaka from genesis, base fee 0, EIP-4788 and EIP-2935 system calls, equal
-    /// timestamps allowed, no blob transactions.
+    /// The rules of a Mayfly rollup: Osaka from genesis, prices after measured time, base fee 0, EIP-4788 and EIP-2935
+    /// system calls, equal timestamps allowed, no blob transactions.
     ///
     /// # Errors
     /// [`EvmError::UnknownVersion`] for a version that this build does not know.
@@ -141,6 +143,7 @@ impl ChainSpec {
             ],
             header: HeaderRules { max_extra_data_bytes: 32, equal_timestamps: true },
             transaction_types: vec![0, 1, 2, 4, DEPOSIT_TX_TYPE],
+            prices: Prices::rollup(),
         })
     }
 

@@ -14,6 +14,7 @@ pub(crate) struct UnpostedBlock {
     pub(crate) hash: B256,
     pub(crate) parent_hash: B256,
     pub(crate) timestamp: u64,
+    pub(crate) gas_used: u64,
     /// All its transactions.
     pub(crate) count: usize,
     /// Those that do not come from the queue.
@@ -38,6 +39,7 @@ impl UnpostedBlock {
             hash: block.hash,
             parent_hash: block.header.parent_hash,
             timestamp: block.header.timestamp,
+            gas_used: block.header.gas_used,
             count: block.transactions.len(),
             bytes: sequenced.iter().map(|tx| tx.tx.encoded_len()).sum(),
             sequenced,

@@ -41,6 +41,11 @@ impl<'a> BlockBuilder<'a> {
         self.run.gas_used()
     }
 
+    /// Lets the whole block use no more gas than this, though its header allows more.
+    pub fn allow(&mut self, gas: u64) {
+        self.run.allow(gas);
+    }
+
     /// Gas left in the block.
     pub const fn gas_left(&self) -> u64 {
         self.run.gas_left()

@@ -33,9 +33,13 @@ impl StateSource for HeadSource {
     }
 
     fn code(&self, hash: &B256) -> Result<Bytecode, StateError> {
-        let new = self.layers.iter().flat_map(|layer| &layer.codes).find(|(code, _)| code == hash);
-        if let Some((_, code)) = new {
-            return Ok(code.clone());
+        // Sorted, as all changes are: whoever floods with small contracts must not make every look-up longer.
+        let in_layer = |layer: &Arc<Changes>| {
+            let at = layer.codes.binary_search_by(|(code, _)| code.cmp(hash)).ok()?;
+            layer.codes.get(at).map(|(_, code)| code.clone())
+        };
+        if let Some(code) = self.layers.iter().find_map(in_layer) {
+            return Ok(code);
         }
         self.shared.durable.read().flat.codes.get(hash).cloned().ok_or(StateError::MissingCode(*hash))
     }

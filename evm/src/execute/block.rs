@@ -1,6 +1,8 @@
 //! One block from its first system call to its changes.
 
-use super::{TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, tx_env};
+use super::{
+    TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles, tx_env,
+};
 use crate::{
     BlockAttributes, ChainSpec, EvmError, Receipt, RecoveredTx, Refusal,
     fold::{Fold, FoldDelta},
@@ -12,14 +14,23 @@ use crate::{
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Log};
 use revm::{
-    ExecuteEvm, MainnetEvm, SystemCallEvm,
+    ExecuteEvm, SystemCallEvm,
     context::{BlockEnv, CfgEnv, Context, Journal, TxEnv, result::ExecutionResult},
+    handler::{EthFrame, instructions::EthInstructions},
+    interpreter::interpreter::EthInterpreter,
     state::EvmState,
 };
 use std::sync::Arc;
 
+type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
 /// revm over one of our overlays.
-pub(crate) type Evm<S> = MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>>;
+pub(crate) type Evm<S> = revm::context::Evm<
+    EvmContext<S>,
+    (),
+    EthInstructions<EthInterpreter, EvmContext<S>>,
+    PricedPrecompiles,
+    EthFrame<EthInterpreter>,
+>;
 
 /// What a block needs to know of its parent.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +53,8 @@ pub(crate) struct BlockRun<S: StateSource> {
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
+    /// The most gas that may be used: the block's limit, or less.
+    allowance: u64,
     fold: FoldDelta,
     old_tree: ReceiptTree,
     tree: ReceiptTree,
@@ -106,7 +119,7 @@ impl<S: StateSource> BlockRun<S> {
         let base_fee = spec.next_base_fee(parent.header, fork);
         let env = block_env(&attributes, number, base_fee, fork);
         let mut run = Self {
-            evm: build_evm(Overlay::new(source), cfg_env(spec, fork), env),
+            evm: build_evm(Overlay::new(source), cfg_env(spec, fork), env, &spec.prices),
             number,
             parent_hash: parent.hash,
             first_index: parent.next_index,
@@ -115,6 +128,7 @@ impl<S: StateSource> BlockRun<S> {
             transactions: Vec::new(),
             receipts: Vec::new(),
             gas_used: 0,
+            allowance: attributes.gas_limit,
             fold: FoldDelta::default(),
             old_tree: tree.clone(),
             tree,
@@ -157,7 +171,12 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     pub(crate) const fn gas_left(&self) -> u64 {
-        self.attributes.gas_limit - self.gas_used
+        self.allowance.saturating_sub(self.gas_used)
+    }
+
+    /// Leaves the block no more gas than this, whatever its header says.
+    pub(crate) fn allow(&mut self, gas: u64) {
+        self.allowance = self.allowance.min(gas);
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -1,18 +1,23 @@
 //! The EVM's environment.
 
-use super::Evm;
-use crate::{BlockAttributes, ChainSpec, RecoveredTx, state::Overlay, state::StateSource};
+use super::{Evm, precompiles::PricedPrecompiles};
+use crate::{BlockAttributes, ChainSpec, Prices, RecoveredTx, state::Overlay, state::StateSource};
 use alloy_primitives::U256;
 use revm::{
-    Context, MainBuilder,
+    Context,
     context::{BlockEnv, CfgEnv, TxEnv},
-    context_interface::{block::BlobExcessGasAndPrice, either::Either},
+    context_interface::{block::BlobExcessGasAndPrice, cfg::gas_params::GasId, either::Either},
+    handler::instructions::EthInstructions,
     primitives::hardfork::SpecId,
 };
 
 /// Configuration of the EVM under a fork.
 pub(crate) fn cfg_env(spec: &ChainSpec, fork: SpecId) -> CfgEnv {
-    CfgEnv::new_with_spec(fork).with_chain_id(spec.chain_id)
+    let mut cfg = CfgEnv::new_with_spec(fork).with_chain_id(spec.chain_id);
+    if let Some(gas) = spec.prices.hashed_word {
+        cfg.gas_params.override_gas([(GasId::keccak256_per_word(), gas)]);
+    }
+    cfg
 }
 
 /// The block as the EVM sees it.
@@ -30,9 +35,16 @@ pub(crate) fn block_env(attributes: &BlockAttributes, number: u64, base_fee: Opt
     }
 }
 
-/// An EVM over an overlay.
-pub(crate) fn build_evm<S: StateSource>(overlay: Overlay<S>, cfg: CfgEnv, block: BlockEnv) -> Evm<S> {
-    Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, cfg.spec).with_cfg(cfg).with_block(block).build_mainnet()
+/// An EVM over an overlay, with the chain's prices.
+pub(crate) fn build_evm<S: StateSource>(overlay: Overlay<S>, cfg: CfgEnv, block: BlockEnv, prices: &Prices) -> Evm<S> {
+    let fork = cfg.spec;
+    let mut instructions = EthInstructions::new_mainnet_with_spec(fork);
+    for (opcode, gas) in &prices.opcodes {
+        instructions.insert_gas(*opcode, *gas);
+    }
+    let precompiles = PricedPrecompiles::new(fork, prices);
+    let context = Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, fork).with_cfg(cfg).with_block(block);
+    Evm::new(context, instructions, precompiles)
 }
 
 /// A transaction as the EVM sees it.

@@ -7,6 +7,7 @@ mod block;
 mod deposit;
 mod env;
 mod outcome;
+mod precompiles;
 mod refusal;
 
 pub(crate) use block::{BlockRun, Evm, Finished, Parent};

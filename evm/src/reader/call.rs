@@ -5,12 +5,12 @@ use super::{
 };
 use crate::{
     BlockAttributes, EvmError, TX_GAS_LIMIT_CAP,
-    execute::{Evm, block_env, cfg_env, from_evm},
+    execute::{Evm, block_env, build_evm, cfg_env, from_evm},
     state::{Overlay, StateError},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use revm::{
-    Context, ExecuteEvm, InspectEvm, MainBuilder,
+    ExecuteEvm, InspectEvm,
     context::{
         BlockEnv, CfgEnv, TxEnv,
         result::{ExecutionResult, ResultGas},
@@ -106,8 +106,7 @@ impl ChainReader {
         loop {
             let with_list = CallMessage { access_list: access_list.clone(), ..message.clone() };
             let Simulation { evm, tx } = self.simulation(&with_list, context, overrides)?;
-            let ctx = evm.ctx;
-            let mut evm = ctx.build_mainnet_with_inspector(AccessListInspector::new(access_list.clone()));
+            let mut evm = evm.with_inspector(AccessListInspector::new(access_list.clone()));
             let tx = TxEnv { gas_limit: gas, ..tx };
             let result = evm.inspect_one_tx(tx).map_err(|err| {
                 let ctx = &evm.ctx;
@@ -148,11 +147,7 @@ impl ChainReader {
             None => overlay.account(&message.from)?.map_or(0, |info| info.nonce),
         };
         let tx = tx_env(message, nonce, self.spec().chain_id);
-        let evm = Context::<BlockEnv, TxEnv, CfgEnv, _, _, ()>::new(overlay, fork)
-            .with_cfg(cfg)
-            .with_block(block)
-            .build_mainnet();
-        Ok(Simulation { evm, tx })
+        Ok(Simulation { evm: build_evm(overlay, cfg, block, &self.spec().prices), tx })
     }
 
     fn environment(&self, view: &StateView, context: &BlockContext) -> (BlockEnv, SpecId) {

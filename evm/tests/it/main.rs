@@ -10,6 +10,10 @@ mod execution;
 mod folds;
 mod forks;
 mod kills;
+mod poison;
+#[path = "../poison/mod.rs"]
+mod poisons;
+mod prices;
 mod purity;
 mod reading;
 mod refusals;

@@ -34,7 +34,7 @@ pub(super) struct Bounds {
     pub(super) included_time: u64,
     /// The config's `maxDrift`.
     pub(super) max_drift: u64,
-    /// The config's `blockGasLimit`.
+    /// The config's `blockGasLimit`, or what the window leaves if that is less.
     pub(super) gas_limit: u64,
 }
 
@@ -67,7 +67,7 @@ impl Bounds {
         }
         let gas = items.iter().fold(0_u64, |sum, item| sum.saturating_add(item.gas_limit));
         if gas > self.gas_limit {
-            return Err(format!("queue items may use {gas} gas, a block has {}", self.gas_limit));
+            return Err(format!("queue items may use {gas} gas, the block has {}", self.gas_limit));
         }
         Ok(())
     }

@@ -125,6 +125,8 @@ mod tests {
             batch(1, hash, BatchData::None, hashes),
             batch(2, B256::ZERO, BatchData::Calldata(Bytes::new()), Vec::new()),
             batch(0, B256::ZERO, BatchData::Calldata(Bytes::new()), Vec::new()),
+            // The Inbox logs no other codec.
+            batch(3, B256::ZERO, BatchData::None, Vec::new()),
         ];
         for case in cases {
             let error = case.check(parent, 9, 90).unwrap_err();

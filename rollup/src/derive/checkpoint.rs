@@ -3,6 +3,7 @@
 use super::batches::Link;
 use super::close::CloseState;
 use super::l1::L1Ref;
+use super::pace::Pace;
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct Checkpoint {
     pub batch_hash: B256,
     /// Origin of the last batch's header.
     pub batch_origin: u64,
+    /// What the window of the last block cost.
+    pub pace: Pace,
+    /// Payloads included before this L1 time are not read: so long takes what was executed in vain.
+    pub owed_until: u64,
     /// The rollup's clock.
     pub close: CloseState,
     /// Whether the close block is derived.

@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, L2Ref};
 use super::close::{CloseState, queue_block_sizes};
 use super::events::InboxEvent;
 use super::l1::{L1Block, L1Origin, L1Ref, L1Stage};
+use super::pace::Pace;
 use super::queue::{Queue, QueueItem};
 use super::work::{BatchWork, Plan};
 use crate::error::DeriveError;
@@ -102,6 +103,8 @@ impl Derivation {
             batch_seq: 0,
             batch_hash: info.genesis_claim(),
             batch_origin: info.l1_number,
+            pace: Pace::default(),
+            owed_until: 0,
             close: CloseState { end_time: info.config.endTime, close_time: info.planned_close_time(), frozen: false },
             closed: false,
         };

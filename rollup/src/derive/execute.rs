@@ -38,16 +38,18 @@ pub fn execute_queue_item(
     }
 }
 
-/// Builds and seals one block.
+/// Builds and seals one block, which may use no more gas than `allowed`.
 pub(super) fn run_block(
     info: &RollupInfo,
     chain: &mut Chain,
     attributes: BlockAttributes,
+    allowed: u64,
     items: &[QueueItem],
     transactions: &[Arc<RecoveredTx>],
 ) -> Result<Arc<SealedBlock>, BlockFailure> {
     let fatal = |error| BlockFailure::Fatal(DeriveError::Evm(error));
     let mut builder = chain.begin(attributes).map_err(fatal)?;
+    builder.allow(allowed);
     for item in items {
         execute_queue_item(info, &mut builder, item).map_err(fatal)?;
     }

@@ -1,13 +1,14 @@
 //! Deriving one batch: from its payload, or from the queue alone.
 
 use super::attributes::{Bounds, block_attributes};
-use super::batches::PostedBatch;
+use super::batches::{CODEC_FORCED, PostedBatch};
 use super::checkpoint::L2Ref;
 use super::close::queue_block_sizes;
 use super::driver::{BatchOutcome, Derivation, Step};
 use super::events::InboxEvent;
 use super::execute::{BlockFailure, run_block};
 use super::l1::L1Origin;
+use super::pace::{Pace, seconds_wasted};
 use super::payload::{OpenBlock, OpenPayload, open};
 use super::position::Position;
 use crate::error::DeriveError;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub(super) struct BatchWork {
     batch: PostedBatch,
     parent: L2Ref,
+    parent_pace: Pace,
     plan: Plan,
     invalid: Option<String>,
 }
@@ -44,13 +46,26 @@ impl Derivation {
             return Err(error);
         }
         let parent = L2Ref { number: chain.head().number(), hash: chain.head().hash };
-        let (plan, invalid) = match open(&batch, parent.hash) {
+        let opened = match self.check_debt(&batch) {
+            Ok(()) => open(&batch, parent.hash),
+            Err(reason) => Err(reason),
+        };
+        let (plan, invalid) = match opened {
             Ok(Some(payload)) => (Plan::Payload(payload), None),
             Ok(None) => (self.queue_plan(&batch)?, None),
             Err(reason) => (self.queue_plan(&batch)?, Some(reason)),
         };
-        self.batch = Some(BatchWork { batch, parent, plan, invalid });
+        self.batch = Some(BatchWork { batch, parent, parent_pace: self.now.pace, plan, invalid });
         Ok(())
+    }
+
+    /// What earlier payloads made everybody execute in vain is waited for before another is read.
+    fn check_debt(&self, batch: &PostedBatch) -> Result<(), String> {
+        let (time, until) = (batch.header.includedTime, self.now.owed_until);
+        if batch.header.codec == CODEC_FORCED || time >= until {
+            return Ok(());
+        }
+        Err(format!("included at {time}, and no payload is read before {until}"))
     }
 
     fn check_batch(&self, l1: &L1Origin, batch: &PostedBatch) -> Result<(), DeriveError> {
@@ -122,6 +137,9 @@ impl Derivation {
             Vec::new()
         };
         self.stand_at(&chain.head().header.clone(), chain.head().hash)?;
+        self.now.pace = work.parent_pace;
+        let wasted = seconds_wasted(blocks.iter().map(Arc::as_ref), self.info.config.blockGasLimit);
+        self.now.owed_until = self.now.owed_until.max(work.batch.header.includedTime).saturating_add(wasted);
         work.plan = self.queue_plan(&work.batch)?;
         work.invalid = Some(reason.clone());
         self.batch = Some(work);
@@ -134,11 +152,13 @@ impl Derivation {
         batch: &BatchHeader,
         block: &OpenBlock,
     ) -> Result<Arc<SealedBlock>, BlockFailure> {
+        let full = || BlockFailure::Invalid(format!("the window of timestamp {} has no room", block.timestamp));
+        let allowed = self.now.pace.left(block.timestamp).ok_or_else(full)?.min(self.info.config.blockGasLimit);
         let bounds = Bounds {
             origin: batch.originNumber,
             included_time: batch.includedTime,
             max_drift: self.info.config.windows.maxDrift,
-            gas_limit: self.info.config.blockGasLimit,
+            gas_limit: allowed,
         };
         let parent = chain.head().header.clone();
         let known = self.l1.origin(block.origin);
@@ -151,8 +171,9 @@ impl Derivation {
         let items = items.ok_or_else(none)?;
         bounds.check_items(&items, origin.number).map_err(BlockFailure::Invalid)?;
         let attributes = block_attributes(&self.info, &parent, &origin, block.timestamp, end);
-        let sealed = run_block(&self.info, chain, attributes, &items, &block.transactions)?;
+        let sealed = run_block(&self.info, chain, attributes, allowed, &items, &block.transactions)?;
         self.stand_at(&sealed.header, sealed.hash).map_err(BlockFailure::Fatal)?;
+        self.now.pace = self.now.pace.with(&sealed);
         Ok(sealed)
     }
 
@@ -167,11 +188,13 @@ impl Derivation {
         let gone = || DeriveError::Inconsistent(format!("queue items up to {end} are gone"));
         let items = self.queue.range(self.now.consumed, end).ok_or_else(gone)?;
         let attributes = block_attributes(&self.info, &parent, origin, origin.timestamp, end);
-        let sealed = run_block(&self.info, chain, attributes, &items, &[]).map_err(|failure| match failure {
+        let limit = attributes.gas_limit;
+        let sealed = run_block(&self.info, chain, attributes, limit, &items, &[]).map_err(|failure| match failure {
             BlockFailure::Fatal(error) => error,
             BlockFailure::Invalid(why) => DeriveError::Inconsistent(why),
         })?;
         self.stand_at(&sealed.header, sealed.hash)?;
+        self.now.pace = self.now.pace.with(&sealed);
         Ok(sealed)
     }
 

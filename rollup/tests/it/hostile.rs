@@ -2,7 +2,7 @@
 
 use super::sim::{Derived, L1_BLOCK_SECONDS, L1_START, Sim, Wallet};
 use alloy_consensus::{Signed, TxEip1559, TxEnvelope};
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, uint};
 use mayfly_rollup::batch::{BatchBlock, encode, pack_blobs};
 use mayfly_rollup::derive::Position;
 
@@ -49,7 +49,8 @@ fn outcome_of(post: impl Fn(&mut Sim, &mut Wallet)) -> (Option<String>, bool) {
         sim.mine();
         Derived::of(&sim)
     };
-    let derived = derive(&post);
+    let (derived, other) = (derive(&post), derive(&post));
+    assert_eq!(derived.chain.head().hash, other.chain.head().hash, "two verifiers differ");
     let forced = derive(&|sim: &mut Sim, _: &mut Wallet| sim.post_forced(sim.l1.last().unwrap().number, 4));
     let same = derived.blocks() == forced.blocks();
     (derived.outcomes.last().unwrap().invalid.clone(), same)
@@ -148,7 +149,7 @@ fn hostile_data_derives_the_queue_blocks_and_nothing_else() {
         41 + u32::from_be_bytes(payload[37..41].try_into().unwrap()) as usize
     }
     type Spoil = fn(&Sim, &mut Wallet) -> Vec<u8>;
-    let cases: [(&str, Spoil); 9] = [
+    let cases: [(&str, Spoil); 11] = [
         ("cut off", |_, _| Vec::new()),
         ("format", |_, _| vec![0xff; 5_000]),
         ("builds on", |sim, wallet| encode(B256::repeat_byte(1), &[good_block(sim, wallet)]).unwrap()),
@@ -165,6 +166,22 @@ fn hostile_data_derives_the_queue_blocks_and_nothing_else() {
             let at = payload.len() - 32;
             payload[at..].fill(0xf0);
             payload
+        }),
+        ("signature out of range", |sim, wallet| {
+            // The same signature's other half: s becomes n − s, which recovers to the same sender with the other parity.
+            let mut payload = good(sim, wallet);
+            let at = payload.len() - 32;
+            let n = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
+            let high = n - U256::from_be_slice(&payload[at..]);
+            payload[at..].copy_from_slice(&high.to_be_bytes::<32>());
+            payload
+        }),
+        ("blocks", |_, _| {
+            // A million blocks that compress to nothing.
+            let columns = [&[0, 0xc0, 0x84, 0x3d][..], &vec![0; 1 << 20]].concat();
+            let frame = zstd::bulk::compress(&columns, 3).unwrap();
+            let sizes = [(columns.len() as u32).to_be_bytes(), (frame.len() as u32).to_be_bytes()].concat();
+            [&[1][..], &[0; 32], &sizes, &frame].concat()
         }),
         ("columns of", |_, _| {
             let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 3).unwrap();
@@ -188,6 +205,17 @@ fn hostile_data_derives_the_queue_blocks_and_nothing_else() {
             assert!(same, "{words}");
         }
     }
+}
+
+#[test]
+fn a_blob_that_is_cut_off_derives_the_queue_blocks() {
+    let (invalid, same) = outcome_of(|sim, wallet| {
+        let payload = encode(sim.chain.head().hash, &[good_block(sim, wallet)]).unwrap();
+        let mut blob = pack_blobs(&payload).unwrap().remove(0);
+        blob.truncate(blob.len() - 32);
+        sim.post_blobs(vec![blob.into()], sim.l1.last().unwrap().number, 4);
+    });
+    assert!(invalid.unwrap().contains("blob") && same);
 }
 
 #[test]

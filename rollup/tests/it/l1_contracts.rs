@@ -1,6 +1,6 @@
 //! The real contracts in the executor: they hash what this crate hashes, log what it reads, and cost what it estimates.
 
-use super::sim::{Wallet, new_chain};
+use super::sim::Wallet;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent};
 use mayfly_contracts::factory::RollupFactory;
@@ -8,10 +8,10 @@ use mayfly_contracts::inbox::Inbox;
 use mayfly_contracts::plan::Foundation;
 use mayfly_contracts::predeploys::CREATE2_DEPLOYER;
 use mayfly_contracts::settlement::Settlement;
-use mayfly_evm::{BlockAttributes, Chain, Receipt, Transaction};
+use mayfly_evm::{BlockAttributes, Chain, ChainSpec, Prices, Receipt, Transaction};
 use mayfly_rollup::config::{Launch, RollupConfig};
 use mayfly_rollup::derive::{InboxEvent, Queue, batch_header_hash};
-use mayfly_rollup::{Allocation, Claim, GasTable, RollupInfo};
+use mayfly_rollup::{Allocation, Claim, GasTable, RollupInfo, chain_spec};
 use std::sync::Arc;
 
 const ETHER: u64 = 1_000_000_000_000_000_000;
@@ -35,7 +35,8 @@ impl L1 {
         info.config.protocolVersion = 1;
         info.config.blockGasLimit = 1 << 28;
         info.genesis = wallets.iter().map(|w| Allocation { to: w.address(), amount: U256::from(10 * ETHER) }).collect();
-        let chain = new_chain(&info);
+        let spec = ChainSpec { prices: Prices::default(), ..chain_spec(&info).unwrap() };
+        let chain = Chain::create(None, spec, &mayfly_rollup::genesis(&info)).unwrap();
         let foundation = Foundation::new(B256::ZERO);
         let mut l1 = Self { info, chain, factory: foundation.factory };
         for step in &foundation.steps {

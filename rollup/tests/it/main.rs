@@ -5,6 +5,7 @@ mod codec;
 mod derivation;
 mod fuzz;
 mod hostile;
+mod hostile_pace;
 mod hostile_tokens;
 mod l1_contracts;
 mod settlement;

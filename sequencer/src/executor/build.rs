@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
-use mayfly_evm::{BlockAttributes, BlockBuilder, RecoveredTx, Refusal};
+use mayfly_evm::{BlockAttributes, BlockBuilder, RecoveredTx, Refusal, SealedBlock};
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::{L1Block, Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
+use mayfly_rollup::derive::{L1Block, Pace, Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
 
 use super::enter::submit_error;
 use super::run::Executor;
@@ -24,8 +24,9 @@ const MAX_BLOCK_TRANSACTIONS: usize = 20_000;
 const MAX_QUEUE_ITEMS: usize = 4_096;
 /// A block stops growing after so long, so that messages are not left waiting.
 const MAX_BUILD: Duration = Duration::from_millis(250);
-/// The clock is looked at once in so many transactions.
-const CLOCK_EVERY: usize = 16;
+/// How many seconds' worth of the window's gas the pool may use ahead of time, so that a flood never leaves the rest of
+/// a window without blocks.
+const AHEAD_SECONDS: u64 = 4;
 /// Blocks sealed and not durable.
 const MAX_UNDURABLE: u64 = 64;
 
@@ -35,6 +36,10 @@ struct Plan {
     origin: u64,
     items: Vec<QueueItem>,
     queue_end: u64,
+    /// Gas that derivation lets the block use.
+    allowed: u64,
+    /// Gas that the pool may use of it by now.
+    pool_gas: u64,
 }
 
 /// What came of it.
@@ -93,15 +98,17 @@ impl Executor {
         if self.pause.is_some() {
             return Ok(false);
         }
-        let Some(plan) = self.plan() else { return Ok(false) };
+        let pace = self.pace()?;
+        let Some(plan) = self.plan(pace) else { return Ok(false) };
         let mut filled = Filled::default();
         let mut builder = self.chain.begin(plan.attributes).map_err(chain_error)?;
+        builder.allow(plan.allowed);
         let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
         // What comes through the queue needs no rescue.
         self.rescued.retain(|tx| !forced.contains(&tx.hash()));
         restore(&mut builder, &mut self.rescued, &mut filled)?;
         if self.rescued.is_empty() {
-            fill(&mut builder, &mut self.pool, &mut filled, started)?;
+            fill(&mut builder, &mut self.pool, &mut filled, plan.pool_gas, started)?;
         }
         let is_empty = plan.items.is_empty() && builder.is_empty();
         let sealed = if is_empty { None } else { Some(builder.seal().map_err(chain_error)?) };
@@ -172,23 +179,49 @@ impl Executor {
         self.window.clock().close_time.saturating_sub(margin)
     }
 
-    fn plan(&self) -> Option<Plan> {
+    /// What the blocks of the head's window cost: what derivation will count as well.
+    fn pace(&mut self) -> Result<Pace, SequencerError> {
+        let head = Arc::clone(self.chain.head());
+        let (known, pace) = self.pace;
+        if known != head.hash {
+            let pace = if head.header.parent_hash == known { pace.with(&head) } else { self.count_pace(&head)? };
+            self.pace = (head.hash, pace);
+        }
+        Ok(self.pace.1)
+    }
+
+    fn count_pace(&self, head: &SealedBlock) -> Result<Pace, SequencerError> {
+        let here = Pace::default().with(head);
+        let mut blocks = Vec::new();
+        for number in (1..=head.header.number).rev() {
+            let block = self.block(number)?;
+            if !here.is_of_window(block.header.timestamp) {
+                break;
+            }
+            blocks.push((block.header.timestamp, block.header.gas_used));
+        }
+        Ok(blocks.into_iter().rev().fold(Pace::default(), |pace, (time, gas)| pace.after(time, gas)))
+    }
+
+    fn plan(&self, pace: Pace) -> Option<Plan> {
         let origin = self.window.deep(self.terms.conf_depth)?;
         let parent = &self.chain.head().header;
         let timestamp = self.next_time(origin);
         if timestamp > origin.timestamp.saturating_add(self.terms.max_drift) {
             return None;
         }
+        let allowed = pace.left(timestamp)?.min(self.terms.block_gas_limit);
+        let pool_gas = pace.left_by_now(timestamp, AHEAD_SECONDS);
         let mut gas = 0u64;
         let fits = |item: &&QueueItem| {
             gas = gas.saturating_add(item.gas_limit);
-            gas <= self.terms.block_gas_limit
+            gas <= allowed
         };
         let items: Vec<QueueItem> =
             self.next_items(origin.number).take_while(fits).take(MAX_QUEUE_ITEMS).cloned().collect();
         let queue_end = self.position().queue_end + items.len() as u64;
         let attributes = block_attributes(&self.info, parent, &origin.origin(), timestamp, queue_end);
-        Some(Plan { attributes, origin: origin.number, items, queue_end })
+        Some(Plan { attributes, origin: origin.number, items, queue_end, allowed, pool_gas })
     }
 }
 
@@ -240,14 +273,17 @@ fn fill(
     builder: &mut BlockBuilder<'_>,
     pool: &mut crate::pool::Pool,
     filled: &mut Filled,
+    gas: u64,
     started: Instant,
 ) -> Result<(), SequencerError> {
-    for count in 1usize.. {
-        if builder.len() >= MAX_BLOCK_TRANSACTIONS || (count % CLOCK_EVERY == 0 && started.elapsed() > MAX_BUILD) {
+    loop {
+        // One transaction takes up to 50 ms.
+        if builder.len() >= MAX_BLOCK_TRANSACTIONS || started.elapsed() > MAX_BUILD {
             break;
         }
         let Some(pooled) = pool.take_next() else { break };
-        if filled.bytes + pooled.size_bytes > MAX_BLOCK_BYTES {
+        let is_ahead = builder.gas_used().saturating_add(pooled.gas_limit) > gas;
+        if is_ahead || filled.bytes + pooled.size_bytes > MAX_BLOCK_BYTES {
             pool.put_back(pooled);
             break;
         }

@@ -107,6 +107,10 @@ impl Executor {
         if payload.parent_hash != at.head.hash {
             return Err(format!("it builds on {}, derivation stands at {}", payload.parent_hash, at.head.hash));
         }
+        if header.includedTime < at.owed_until {
+            return Err(format!("no payload is read before {}", at.owed_until));
+        }
+        let mut pace = at.pace;
         let unposted = self.shared.unposted.lock();
         let mut ours = unposted.after(at.head.number);
         let mut last = None;
@@ -117,6 +121,7 @@ impl Executor {
             if theirs.timestamp > most || theirs.origin > header.originNumber {
                 return Err(format!("block {} is past the batch's bounds", block.number));
             }
+            pace = pace.after(block.timestamp, block.gas_used);
             last = Some(block);
         }
         let last = last.filter(|b| b.queue_end == header.queueUpTo).ok_or("it ends elsewhere in the queue")?;
@@ -128,6 +133,7 @@ impl Executor {
             batch_seq: header.seq,
             batch_hash: batch.header_hash,
             batch_origin: header.originNumber,
+            pace,
             ..*at
         })
     }

@@ -213,7 +213,7 @@ impl Executor {
     }
 
     /// A block of the chain, durable or not.
-    fn block(&self, number: u64) -> Result<Arc<SealedBlock>, SequencerError> {
+    pub(super) fn block(&self, number: u64) -> Result<Arc<SealedBlock>, SequencerError> {
         if self.chain.head().header.number == number {
             return Ok(Arc::clone(self.chain.head()));
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, RecoveredTx};
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref};
+use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
@@ -144,6 +144,8 @@ pub(crate) struct Executor {
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) clock: Clock,
     pub(super) synced: bool,
+    /// The pace at a block, by its hash.
+    pub(super) pace: (B256, Pace),
     /// When the building of the last block began.
     pub(super) last_seal: Option<Instant>,
     pub(super) generation: u64,
@@ -219,6 +221,7 @@ impl Executor {
             notes: parts.notes,
             clock: parts.clock,
             synced: false,
+            pace: (B256::ZERO, Pace::default()),
             last_seal: None,
             generation: 0,
             trouble: String::new(),

@@ -295,14 +295,16 @@ impl User {
 
     /// The next free transaction: `value` wei to `to`.
     pub(crate) fn pay(&mut self, to: Address, value: u64) -> Bytes {
-        let tx = TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: self.nonce,
-            gas_limit: 21_000,
-            to: TxKind::Call(to),
-            value: U256::from(value),
-            ..Default::default()
-        };
+        self.sign(TxEip1559 { gas_limit: 21_000, to: TxKind::Call(to), value: U256::from(value), ..Default::default() })
+    }
+
+    /// The next free transaction: a call or creation.
+    pub(crate) fn send(&mut self, to: TxKind, input: Bytes, gas_limit: u64) -> Bytes {
+        self.sign(TxEip1559 { gas_limit, to, input, ..Default::default() })
+    }
+
+    fn sign(&mut self, tx: TxEip1559) -> Bytes {
+        let tx = TxEip1559 { chain_id: self.chain_id, nonce: self.nonce, ..tx };
         self.nonce += 1;
         let signature = self.key.sign_hash(&tx.signature_hash()).unwrap();
         TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()

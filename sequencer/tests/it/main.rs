@@ -7,6 +7,7 @@ mod batches;
 mod crash;
 mod end;
 mod env;
+mod poison;
 mod queue;
 mod rebase;
 mod reorg;
