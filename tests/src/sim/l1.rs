@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use mayfly_contracts::predeploys::CREATE2_DEPLOYER;
 use mayfly_evm::{
     BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockAttributes, Chain, ChainReader, ChainSpec, Genesis, GenesisAccount,
-    HISTORY_ADDRESS, HeaderRules, RecoveredTx, Refusal, SealedBlock, Transaction,
+    HISTORY_ADDRESS, HeaderRules, Prices, RecoveredTx, Refusal, SealedBlock, Transaction,
 };
 use mayfly_l1::Key;
 use mayfly_node::rpc::{Rollup, RpcLimits};
@@ -66,6 +66,7 @@ impl L1 {
             base_fee: BaseFeeRule::Fixed(BASE_FEE as u64),
             header: HeaderRules { max_extra_data_bytes: 32, equal_timestamps: false },
             transaction_types: vec![0, 1, 2, 4],
+            prices: Prices::default(),
             ..ChainSpec::rollup(CHAIN_ID, 1).unwrap()
         };
         let mut info = RollupInfo::default();
