@@ -35,7 +35,6 @@ pub mod admission;
 mod config;
 mod error;
 mod executor;
-mod fail;
 mod handle;
 mod intake;
 mod metrics;
@@ -54,6 +53,7 @@ mod waiters;
 
 pub use config::SequencerSettings;
 pub use error::{SequencerError, SubmitError, WaitError};
+pub use executor::leave_for_rescue;
 pub use handle::{SequencerHandle, Status};
 pub use intake::MAX_TRANSACTION_BYTES;
 pub use origin::Origin;

@@ -3,10 +3,10 @@
 
 mod answers;
 mod batches;
-#[cfg(debug_assertions)]
 mod crash;
 mod end;
 mod env;
+mod faults;
 mod queue;
 mod rebase;
 mod reorg;
