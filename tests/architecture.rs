@@ -10,16 +10,29 @@ use std::process::Command;
 
 /// Each crate of ours, and those of ours that it may name.
 const EDGES: &[(&str, &[&str])] = &[
-    ("mayfly-evm", &[]),
+    // Crash points, for whoever makes something durable.
+    ("mayfly-fail", &[]),
+    // What stands between a node and L1 in tests.
+    ("mayfly-proxy", &[]),
+    ("mayfly-evm", &["mayfly-fail"]),
     ("mayfly-contracts", &[]),
     ("mayfly-proto", &[]),
     ("mayfly-rollup", &["mayfly-evm", "mayfly-contracts"]),
-    ("mayfly-l1", &["mayfly-contracts"]),
+    ("mayfly-l1", &["mayfly-contracts", "mayfly-proxy"]),
     ("mayfly-ledger", &["mayfly-proto"]),
-    ("mayfly-verifier", &["mayfly-rollup", "mayfly-evm", "mayfly-l1", "mayfly-contracts"]),
+    ("mayfly-verifier", &["mayfly-rollup", "mayfly-evm", "mayfly-l1", "mayfly-contracts", "mayfly-proxy"]),
     (
         "mayfly-sequencer",
-        &["mayfly-rollup", "mayfly-evm", "mayfly-l1", "mayfly-contracts", "mayfly-ledger", "mayfly-proto"],
+        &[
+            "mayfly-rollup",
+            "mayfly-evm",
+            "mayfly-fail",
+            "mayfly-l1",
+            "mayfly-contracts",
+            "mayfly-ledger",
+            "mayfly-proto",
+            "mayfly-proxy",
+        ],
     ),
     (
         "mayfly-node",
@@ -28,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mayfly-verifier",
             "mayfly-rollup",
             "mayfly-evm",
+            "mayfly-fail",
             "mayfly-l1",
             "mayfly-contracts",
             "mayfly-ledger",
@@ -42,6 +56,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mayfly-verifier",
             "mayfly-rollup",
             "mayfly-evm",
+            "mayfly-fail",
             "mayfly-l1",
             "mayfly-contracts",
             "mayfly-ledger",

@@ -93,6 +93,16 @@ pub enum EvmError {
 }
 
 impl EvmError {
+    /// Whether a chain's files are not what was written: no later try reads them either, but [`crate::salvage`] may read
+    /// a part.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::RootMismatch { .. } => true,
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
     /// Attaches a path to an I/O error.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

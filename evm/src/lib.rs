@@ -55,7 +55,7 @@ mod transaction;
 mod trie;
 
 pub use block::{BlockAttributes, SealedBlock, transactions_root};
-pub use chain::{BlockBuilder, Chain};
+pub use chain::{BlockBuilder, Chain, salvage, set_aside};
 pub use error::{EvmError, TransactionError};
 pub use execute::{Refusal, TxOutcome};
 pub use fold::{

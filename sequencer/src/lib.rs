@@ -36,7 +36,6 @@ mod clock;
 mod config;
 mod error;
 mod executor;
-mod fail;
 mod handle;
 mod intake;
 mod metrics;
@@ -57,6 +56,7 @@ mod waiters;
 
 pub use config::SequencerSettings;
 pub use error::{SequencerError, SubmitError, WaitError};
+pub use executor::leave_for_rescue;
 pub use handle::{SequencerHandle, Status};
 pub use intake::MAX_TRANSACTION_BYTES;
 pub use origin::Origin;

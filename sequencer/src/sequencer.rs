@@ -88,6 +88,7 @@ impl Sequencer {
             std::fs::create_dir_all(dir)?;
         }
         let place = find_place(&config).await?;
+        mayfly_fail::fail_point("start-place");
         let sender = Sender::connect(l1.clone(), keys.poster.clone(), fee_caps(settings)).await.map_err(l1_error)?;
         let receipts = Receipts::new(&keys.receipts, info.rollup, terms.chain_id, l1.clone())?;
         // Nothing is awaited from here on: it starts whole, or what started is dropped.

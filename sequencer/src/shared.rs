@@ -91,7 +91,7 @@ impl Shared {
         self.bill(Commodity::EvmGas, block.header.gas_used);
         let _ = self.heads.send(Arc::clone(block));
         self.durable_rang.notify_waiters();
-        crate::fail::fail_point("after-answer");
+        mayfly_fail::fail_point("after-answer");
     }
 
     /// Names the meter that usage goes to; the first one stays.

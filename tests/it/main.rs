@@ -3,6 +3,8 @@
 
 mod bench;
 mod clients;
+mod damage;
+mod fail_points;
 mod nodes;
 mod recount;
 mod settle;

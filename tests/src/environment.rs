@@ -91,7 +91,8 @@ impl Environment {
         self.l1.stop().await.unwrap();
     }
 
-    fn data_dir(&self, index: usize) -> PathBuf {
+    /// Where a node keeps its data.
+    pub fn data_dir(&self, index: usize) -> PathBuf {
         self.dir.path().join(format!("node-{index}"))
     }
 

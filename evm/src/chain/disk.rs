@@ -3,7 +3,11 @@
 //! `LOCK` is held while a chain is open, `CHAIN` says which chain it is and is written last when one is created,
 //! `log/` is the block log, `store/` the checkpoints and indexes.
 
-use super::{Durable, Recent, Shared, durable::check_next};
+use super::{
+    Durable, Recent, Shared,
+    durable::check_next,
+    mend::{may_be_the_store, refuse_blocks, renew_store},
+};
 use crate::{
     ChainSpec, EvmError, Fold, SealedBlock,
     log::{LogHandle, LogReader, LogWriter, Position, Record, scan, start},
@@ -13,6 +17,7 @@ use crate::{
     trie::{Direction, StateTrie},
 };
 use alloy_primitives::B256;
+use mayfly_fail::fail_point;
 use std::{
     fs::{File, TryLockError},
     io::Write,
@@ -43,7 +48,12 @@ pub(super) struct DirLock {
 
 /// Whether the directory holds a whole chain.
 pub(super) fn exists(dir: &Path) -> bool {
-    dir.join(MARKER).exists()
+    marker_path(dir).exists()
+}
+
+/// Where the marker is.
+pub(super) fn marker_path(dir: &Path) -> PathBuf {
+    dir.join(MARKER)
 }
 
 /// Creates a chain with its genesis block and opens it.
@@ -57,6 +67,7 @@ pub(super) fn create(
     if exists(dir) {
         return Err(EvmError::ChainExists(dir.to_path_buf()));
     }
+    refuse_blocks(dir)?;
     for leftover in [log_dir(dir), store_dir(dir)].iter().filter(|path| path.exists()) {
         std::fs::remove_dir_all(leftover).map_err(EvmError::io(leftover))?;
     }
@@ -64,10 +75,13 @@ pub(super) fn create(
     let mut writer = LogWriter::create(&log_dir(dir))?;
     let position = writer.block(genesis, changes);
     writer.commit()?;
+    fail_point("create-logged");
     let mut unsaved = Unsaved::after(0, ReceiptTree::default(), (0, 0));
     unsaved.add(&recent, position);
     Store::open(&store_dir(dir))?.save(&unsaved)?;
+    fail_point("create-stored");
     write_marker(dir, &marker(&spec, genesis.hash))?;
+    fail_point("created");
     read_back(dir, spec, lock)
 }
 
@@ -80,10 +94,43 @@ pub(super) fn open(dir: &Path, spec: ChainSpec) -> Result<Opened, EvmError> {
     read_back(dir, spec, lock)
 }
 
+/// Reads what is there; where the store is damaged and the log is not, with a store made from the log.
 fn read_back(dir: &Path, spec: ChainSpec, lock: DirLock) -> Result<Opened, EvmError> {
     let genesis = check_marker(dir, &spec)?;
+    match read_parts(dir, spec.clone(), genesis) {
+        Ok(parts) => parts.start(lock),
+        Err(err) if may_be_the_store(&err) => {
+            tracing::warn!(error = %err, dir = %dir.display(), "the store does not read: it is made from the log again");
+            renew_store(dir, genesis)?;
+            read_parts(dir, spec, genesis)?.start(lock)
+        }
+        Err(err) => Err(err),
+    }
+}
+
+/// A chain as it was read, before its threads run.
+struct Parts {
+    shared: Arc<Shared>,
+    store: Store,
+    fold: Fold,
+    unsaved: Unsaved,
+    writer: LogWriter,
+}
+
+impl Parts {
+    fn start(self, lock: DirLock) -> Result<Opened, EvmError> {
+        let Self { shared, store, fold, unsaved, writer } = self;
+        let receipts = unsaved.tree.clone();
+        let checkpointer = Checkpointer::start_thread(store, shared.clone())?;
+        let log = start(shared.clone(), writer, unsaved, checkpointer)?;
+        Ok(Opened { shared, fold, receipts, log, lock })
+    }
+}
+
+fn read_parts(dir: &Path, spec: ChainSpec, genesis: B256) -> Result<Parts, EvmError> {
     let store = Store::open(&store_dir(dir))?;
     let Loaded { flat, fold, tree, head, end } = store.load()?;
+    fail_point("open-loaded");
     let history = History { store: store.clone(), log: LogReader::new(log_dir(dir)) };
     let stored_genesis = history.hash(0)?;
     if stored_genesis != genesis {
@@ -98,12 +145,11 @@ fn read_back(dir: &Path, spec: ChainSpec, lock: DirLock) -> Result<Opened, EvmEr
     let mut replay = Replay { shared: &shared, store: &store, fold, unsaved: Unsaved::after(head, tree, end) };
     let (segment, end) = scan(&log_dir(dir), end, |position, record| replay.take(position, record))?;
     let Replay { fold, unsaved, .. } = replay;
+    fail_point("open-scanned");
     build_trie(&shared)?;
     let writer = LogWriter::open(&log_dir(dir), segment, end)?;
-    let receipts = unsaved.tree.clone();
-    let checkpointer = Checkpointer::start_thread(store, shared.clone())?;
-    let log = start(shared.clone(), writer, unsaved, checkpointer)?;
-    Ok(Opened { shared, fold, receipts, log, lock })
+    fail_point("opened");
+    Ok(Parts { shared, store, fold, unsaved, writer })
 }
 
 /// Takes the log's tail in: values as they were recorded, nothing is executed.
@@ -167,7 +213,7 @@ fn build_trie(shared: &Shared) -> Result<(), EvmError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<DirLock, EvmError> {
+pub(super) fn lock(dir: &Path) -> Result<DirLock, EvmError> {
     std::fs::create_dir_all(dir).map_err(EvmError::io(dir))?;
     let path = dir.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(EvmError::io(&path))?;
@@ -178,13 +224,13 @@ fn lock(dir: &Path) -> Result<DirLock, EvmError> {
     }
 }
 
-fn marker(spec: &ChainSpec, genesis: B256) -> String {
+pub(super) fn marker(spec: &ChainSpec, genesis: B256) -> String {
     let ChainSpec { chain_id, protocol_version, .. } = spec;
     format!("schema {SCHEMA_VERSION}\nchain {chain_id}\nprotocol {protocol_version}\ngenesis {genesis}\n")
 }
 
 /// Checks versions and chain; returns the genesis hash.
-fn check_marker(dir: &Path, spec: &ChainSpec) -> Result<B256, EvmError> {
+pub(super) fn check_marker(dir: &Path, spec: &ChainSpec) -> Result<B256, EvmError> {
     let path = dir.join(MARKER);
     let text = std::fs::read_to_string(&path).map_err(EvmError::io(&path))?;
     let field = |name: &str| {
@@ -208,19 +254,20 @@ fn check_marker(dir: &Path, spec: &ChainSpec) -> Result<B256, EvmError> {
 }
 
 /// Writes the marker so that it is there whole or not at all.
-fn write_marker(dir: &Path, text: &str) -> Result<(), EvmError> {
+pub(super) fn write_marker(dir: &Path, text: &str) -> Result<(), EvmError> {
     let (path, fresh) = (dir.join(MARKER), dir.join("CHAIN.new"));
     let mut file = File::create(&fresh).map_err(EvmError::io(&fresh))?;
     file.write_all(text.as_bytes()).map_err(EvmError::io(&fresh))?;
     file.sync_all().map_err(EvmError::io(&fresh))?;
+    fail_point("marker-written");
     std::fs::rename(&fresh, &path).map_err(EvmError::io(&path))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(EvmError::io(dir))
 }
 
-fn log_dir(dir: &Path) -> PathBuf {
+pub(super) fn log_dir(dir: &Path) -> PathBuf {
     dir.join("log")
 }
 
-fn store_dir(dir: &Path) -> PathBuf {
+pub(super) fn store_dir(dir: &Path) -> PathBuf {
     dir.join("store")
 }

@@ -6,11 +6,13 @@
 mod builder;
 mod disk;
 mod durable;
+mod mend;
 mod shared;
 mod source;
 mod writer;
 
 pub use builder::BlockBuilder;
 pub(crate) use durable::{Durable, Recent};
+pub use mend::{salvage, set_aside};
 pub(crate) use shared::Shared;
 pub use writer::Chain;

@@ -3,6 +3,7 @@
 use super::{
     BlockBuilder, Durable, Recent, Shared,
     disk::{self, DirLock},
+    mend::mend_marker,
     shared::OnDurable,
     source::HeadSource,
 };
@@ -92,13 +93,14 @@ impl Chain {
     /// # Errors
     /// As [`Self::open`] and [`Self::create`], and [`EvmError::OtherChain`] if the genesis is another.
     pub fn open_or_create(dir: &Path, spec: ChainSpec, genesis: &Genesis) -> Result<Self, EvmError> {
+        let mut trie = StateTrie::default();
+        trie.apply(&genesis.changes()?, Direction::Forward);
+        let wanted = genesis.block(&spec, trie.root()).hash;
+        mend_marker(dir, &spec, wanted)?;
         if !disk::exists(dir) {
             return Self::create(Some(dir), spec, genesis);
         }
         let chain = Self::open(dir, spec)?;
-        let mut trie = StateTrie::default();
-        trie.apply(&genesis.changes()?, Direction::Forward);
-        let wanted = genesis.block(chain.spec(), trie.root()).hash;
         let found = chain.shared.hash(0)?;
         if found != wanted {
             return Err(EvmError::OtherChain(format!("genesis {found} instead of {wanted}")));

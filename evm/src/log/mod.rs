@@ -16,6 +16,7 @@
 mod codec;
 mod reader;
 mod record;
+mod salvage;
 mod scan;
 mod thread;
 mod writer;
@@ -23,7 +24,8 @@ mod writer;
 pub(crate) use codec::{Take, put_account, put_u256};
 pub(crate) use reader::LogReader;
 pub(crate) use record::{Record, peek_block, peek_changes, put_fold_key, take_fold_key};
-pub(crate) use scan::scan;
+pub(crate) use salvage::whole_records;
+pub(crate) use scan::{first_record, scan};
 pub(crate) use thread::{LogHandle, LogMessage, start};
 pub(crate) use writer::LogWriter;
 
@@ -33,12 +35,16 @@ use std::path::{Path, PathBuf};
 const VERSION: u16 = 1;
 const SEGMENT_MAGIC: [u8; 6] = *b"MFLOG\0";
 const RECORD_MAGIC: [u8; 4] = *b"MFR1";
+/// Segments are counted from here on.
+pub(crate) const FIRST_SEGMENT: u32 = 1;
 /// Bytes before the first record of a segment.
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 16;
 /// Bytes before a record's payload.
 const RECORD_HEADER_BYTES: usize = 20;
 /// A segment at least this long is followed by a new one.
 const SEGMENT_BYTES: u64 = 64 << 20;
+/// The same where a test wants many segments.
+const SMALL_SEGMENT_BYTES: u64 = 32 << 10;
 /// Longest payload; a block of 2³⁰ gas stays well below.
 const MAX_PAYLOAD_BYTES: usize = 512 << 20;
 

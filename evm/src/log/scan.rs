@@ -1,8 +1,8 @@
 //! Reading the log's tail when it is opened.
 
 use super::{
-    Frame, Position, RECORD_HEADER_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, frame, segment_header,
-    segment_path,
+    FIRST_SEGMENT, Frame, Position, RECORD_HEADER_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, frame,
+    segment_header, segment_path,
 };
 use crate::EvmError;
 use std::path::Path;
@@ -49,6 +49,20 @@ pub(crate) fn scan(
         }
         (segment, offset) = (segment + 1, SEGMENT_HEADER_BYTES);
     }
+}
+
+/// The record that a log begins with, if it checks out.
+pub(crate) fn first_record(dir: &Path) -> Result<Option<(Position, Record)>, EvmError> {
+    let path = segment_path(dir, FIRST_SEGMENT);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(EvmError::io(&path)(err)),
+    };
+    let whole = bytes.starts_with(&segment_header(FIRST_SEGMENT));
+    let Some(frame) = tail(&bytes, SEGMENT_HEADER_BYTES).and_then(frame).filter(|_| whole) else { return Ok(None) };
+    let position = Position { segment: FIRST_SEGMENT, offset: SEGMENT_HEADER_BYTES, len: frame.len };
+    Ok(Record::decode(frame.payload).map(|record| (position, record)))
 }
 
 fn tail(bytes: &[u8], offset: u64) -> Option<&[u8]> {

@@ -18,7 +18,9 @@ use std::{
 /// Sealed blocks that may wait to become durable; sealing another waits.
 pub(crate) const MAX_PENDING_BLOCKS: usize = 32;
 /// A checkpoint is due after so many blocks,
-const CHECKPOINT_BLOCKS: usize = 250;
+const CHECKPOINT_BLOCKS: u64 = 250;
+/// (where a test wants many, so many)
+const SMALL_CHECKPOINT_BLOCKS: u64 = 10;
 /// or so many bytes of changes,
 const CHECKPOINT_BYTES: usize = 1 << 20;
 /// or so long after the first change.
@@ -142,7 +144,8 @@ impl LogThread {
         }
         let now = Instant::now();
         let due = *self.due.get_or_insert(now + CHECKPOINT_AFTER);
-        let full = self.unsaved.blocks() >= CHECKPOINT_BLOCKS || self.unsaved.size_bytes() >= CHECKPOINT_BYTES;
+        let blocks = mayfly_fail::limit(CHECKPOINT_BLOCKS, SMALL_CHECKPOINT_BLOCKS);
+        let full = self.unsaved.blocks() as u64 >= blocks || self.unsaved.size_bytes() >= CHECKPOINT_BYTES;
         if !full && now < due {
             return Ok(());
         }

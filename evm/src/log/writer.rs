@@ -1,11 +1,12 @@
 //! Appending.
 
 use super::{
-    Position, RECORD_HEADER_BYTES, RECORD_MAGIC, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, checksum,
+    Position, RECORD_HEADER_BYTES, RECORD_MAGIC, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, SMALL_SEGMENT_BYTES, checksum,
     record::{put_block_record, put_revert_record},
     segment_header, segment_path,
 };
 use crate::{EvmError, SealedBlock, state::Changes};
+use mayfly_fail::{fail_point, limit, torn};
 use std::{
     fs::{File, OpenOptions},
     io::{Seek, SeekFrom, Write},
@@ -37,7 +38,7 @@ impl LogWriter {
             file,
             durable: SEGMENT_HEADER_BYTES,
             group: Vec::new(),
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: limit(SEGMENT_BYTES, SMALL_SEGMENT_BYTES),
         })
     }
 
@@ -54,7 +55,7 @@ impl LogWriter {
             file,
             durable: end,
             group: Vec::new(),
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: limit(SEGMENT_BYTES, SMALL_SEGMENT_BYTES),
         })
     }
 
@@ -78,8 +79,12 @@ impl LogWriter {
     /// Writes the group and makes it durable. The next group may go to a new segment.
     pub(crate) fn commit(&mut self) -> Result<(), EvmError> {
         let path = || segment_path(&self.dir, self.segment);
+        fail_point("log-append");
+        torn("log-torn", &self.group, |half| drop(self.file.write_all(half)));
         self.file.write_all(&self.group).map_err(|err| EvmError::io(path())(err))?;
+        fail_point("log-written");
         self.file.sync_data().map_err(|err| EvmError::io(path())(err))?;
+        fail_point("log-synced");
         self.durable += self.group.len() as u64;
         self.group.clear();
         self.group.shrink_to(1 << 20);
@@ -87,6 +92,7 @@ impl LogWriter {
             self.segment += 1;
             self.file = new_segment(&self.dir, self.segment)?;
             self.durable = SEGMENT_HEADER_BYTES;
+            fail_point("log-turned");
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
+use mayfly_fail::fail_point;
 use revm::bytecode::Bytecode;
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -89,7 +90,9 @@ impl Store {
         head.extend_from_slice(&unsaved.end.1.to_be_bytes());
         head.extend_from_slice(&unsaved.tree.to_bytes());
         batch.insert(&self.meta, META_HEAD, head);
+        fail_point("store-save");
         batch.commit()?;
+        fail_point("store-saved");
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 mod common;
 mod concurrency;
+mod damage;
 mod deposits;
 mod durability;
 mod execution;

@@ -130,6 +130,7 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
     };
     // In the ledger before it runs: a crash from here on resumes it at the next start.
     inner.ledger.insert_rollup(&stored).await.wrap_err("recording the rollup")?;
+    mayfly_fail::fail_point("rollup-recorded");
     let started = Running::start(inner, stored).await?;
     if !started.ready(READY_TIMEOUT).await {
         tracing::warn!(name = %started.name, "takes no transactions yet");

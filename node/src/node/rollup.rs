@@ -1,20 +1,23 @@
 //! One rollup that this node sequences: its chain, its sequencer, and what RPC is told.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use eyre::{WrapErr, ensure};
-use mayfly_evm::{Chain, ChainSpec};
+use mayfly_evm::{Chain, ChainSpec, EvmError, salvage, set_aside};
 use mayfly_l1::{BeaconClient, L1Options};
 use mayfly_ledger::{LedgerError, Rollup as StoredRollup};
 use mayfly_rollup::{RollupInfo, genesis};
-use mayfly_sequencer::{Sequencer, SequencerConfig, SequencerHandle, SequencerKeys, Status};
+use mayfly_sequencer::{Sequencer, SequencerConfig, SequencerHandle, SequencerKeys, Status, leave_for_rescue};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{pulse::watch_rollup, start::Inner, watch::Watch};
 use crate::rpc;
+
+/// Small files beside the chain.
+const SEQUENCER_DIR: &str = "sequencer";
 
 /// A rollup under way.
 pub(super) struct Running {
@@ -60,7 +63,7 @@ impl Running {
             info: Arc::clone(&info),
             settings: inner.config.sequencer.clone(),
             chain,
-            data_dir: Some(inner.chain_dir(info.rollup).join("sequencer")),
+            data_dir: Some(inner.chain_dir(info.rollup).join(SEQUENCER_DIR)),
             l1: inner.l1.clone(),
             beacon: BeaconClient::new(&beacon_urls, L1Options::default())?,
             keys: SequencerKeys { poster: inner.sequencer_key.clone(), receipts: inner.receipt_key.clone() },
@@ -158,7 +161,28 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
     let info = Arc::clone(info);
     tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&dir).wrap_err_with(|| dir.display().to_string())?;
-        Chain::open_or_create(&dir.join("chain"), spec, &genesis(&info)).wrap_err("opening its chain")
+        let (chain_dir, genesis) = (dir.join("chain"), genesis(&info));
+        let open = || Chain::open_or_create(&chain_dir, spec.clone(), &genesis);
+        match open() {
+            Err(error) if error.is_damage() => {
+                replace(&chain_dir, &dir, &error).wrap_err("putting a damaged chain aside")?;
+                open()
+            }
+            opened => opened,
+        }
+        .wrap_err("opening its chain")
     })
     .await?
+}
+
+/// Makes room for a new chain, which L1 fills with what was posted; what was only answered is left for the sequencer, as
+/// far as it can be read.
+fn replace(chain_dir: &Path, dir: &Path, error: &EvmError) -> eyre::Result<()> {
+    let saved = salvage(chain_dir)?;
+    // First the copy: a crash in between does the same again.
+    leave_for_rescue(&dir.join(SEQUENCER_DIR), &saved)?;
+    let kept = set_aside(chain_dir)?;
+    let transactions = saved.len();
+    tracing::error!(%error, kept = %kept.display(), transactions, "the chain is damaged: it is made from L1 again");
+    Ok(())
 }

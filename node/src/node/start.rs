@@ -30,6 +30,9 @@ use crate::{
 
 /// What is shown moves with L1's blocks: looking more often finds nothing new.
 const MIN_L1_POLL_MS: u64 = 500;
+/// Pause before a rollup that could not be opened is tried again, at first and at most.
+const REOPEN_FIRST: Duration = Duration::from_secs(5);
+const REOPEN_MAX: Duration = Duration::from_secs(300);
 
 /// What every part of the node needs.
 pub(super) struct Inner {
@@ -182,6 +185,7 @@ impl Node {
             outcome = outcome.and(Err(eyre!("the rollups did not stop within {limit:?}")));
         }
         outcome = outcome.and(self.admin.stop().await.wrap_err("stopping the operator's listener"));
+        mayfly_fail::fail_point("stop-ledger");
         outcome.and(self.database.close().await)
     }
 }
@@ -235,6 +239,7 @@ impl Parts {
         let mut pulse = JoinSet::new();
         let (l1, ledger, readiness) = (inner.l1.clone(), inner.ledger.clone(), Arc::clone(&inner.readiness));
         pulse.spawn(watch_services(l1, ledger, readiness, inner.l1_poll()));
+        pulse.spawn(open_later(Arc::clone(&inner)));
         let (shutdown, usage_stop) = (public.shutdown(), CancellationToken::new());
         let (serve, drain) = (serve_public(rpc.0, public), usage.run(usage_stop.clone()));
         let task = tokio::spawn(async move {
@@ -257,20 +262,46 @@ impl Parts {
     }
 }
 
-/// Every rollup the ledger says this node sequences. One that does not open stops no other.
-async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
-    for stored in inner.ledger.rollups().await? {
-        if stored.role == Role::Sequencer {
-            let name = stored.name.clone();
-            match Running::start(inner, stored).await {
-                Ok(running) => inner.rollups.lock().await.push(running),
-                Err(error) => {
-                    tracing::error!(%name, error = format!("{error:#}"), "a rollup could not be opened");
-                    inner.readiness.hold(part(&name), "it could not be opened; the log says why");
-                }
+/// Every rollup the ledger says this node sequences and that does not run. One that does not open stops no other;
+/// answers with how many did not.
+async fn open_missing(inner: &Arc<Inner>) -> eyre::Result<usize> {
+    let mut missing = 0;
+    for stored in inner.ledger.rollups().await?.into_iter().filter(|stored| stored.role == Role::Sequencer) {
+        // Held meanwhile: the operator may ask for the same.
+        let mut rollups = inner.rollups.lock().await;
+        if inner.stopping.is_cancelled() || rollups.iter().any(|running| running.info.rollup == stored.address) {
+            continue;
+        }
+        let name = stored.name.clone();
+        match Running::start(inner, stored).await {
+            Ok(running) => {
+                inner.readiness.clear(&part(&name));
+                rollups.push(running);
+            }
+            Err(error) => {
+                missing += 1;
+                tracing::error!(%name, error = format!("{error:#}"), "a rollup could not be opened");
+                inner.readiness.hold(part(&name), "it could not be opened; the log says why");
             }
         }
     }
+    Ok(missing)
+}
+
+/// Tries again what could not be opened, ever more rarely: L1, the database or the disk may be well again.
+async fn open_later(inner: Arc<Inner>) {
+    let mut pause = REOPEN_FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = match open_missing(&inner).await {
+            Ok(0) => REOPEN_FIRST,
+            _ => (pause * 2).min(REOPEN_MAX),
+        };
+    }
+}
+
+async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
+    open_missing(inner).await?;
     let default = &inner.config.default_rollup;
     if !default.is_empty() && !inner.directory.set_default(default) {
         tracing::warn!(rollup = %default, "default_rollup is not known to this node");

@@ -68,6 +68,7 @@ impl UsageDrain {
         if !rows.is_empty() {
             self.pending = Some(Drain { key: format!("meter:{}:{}", self.run, self.drains), epoch, rows });
             self.drains += 1;
+            mayfly_fail::fail_point("usage-drained");
         }
         self.record().await
     }
@@ -75,6 +76,7 @@ impl UsageDrain {
     async fn record(&mut self) -> Result<(), LedgerError> {
         if let Some(Drain { key, epoch, rows }) = &self.pending {
             self.ledger.record_usage(key, *epoch, rows).await?;
+            mayfly_fail::fail_point("usage-recorded");
             self.pending = None;
         }
         Ok(())

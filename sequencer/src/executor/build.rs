@@ -126,6 +126,7 @@ impl Executor {
             }
         }
         let Some(block) = sealed else { return Ok(false) };
+        mayfly_fail::fail_point("sealed");
         if filled.restored > 0 && self.rescued.is_empty() {
             tracing::info!(block = block.header.number, "everything taken back is on the chain again");
             self.rescue_until = Some(block.header.number);

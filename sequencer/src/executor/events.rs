@@ -1,13 +1,12 @@
 //! L1's blocks as they reach the chain: batches that stand, batches that move it, and the end.
 
-use tokio::sync::mpsc::error::TrySendError;
-
+use mayfly_fail::fail_point;
 use mayfly_rollup::batch::{decode, unpack_blobs};
 use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::run::{Executor, L1Message, Note};
 use crate::error::SequencerError;
-use crate::fail::fail_point;
 use crate::view::Stage;
 
 impl Executor {
@@ -175,6 +174,9 @@ impl Executor {
         }
         fail_point("derived");
         self.stands.push(checkpoint)?;
+        if checkpoint.closed {
+            fail_point("close-stood");
+        }
         notes.into_iter().for_each(|note| self.note(note));
         self.after_rebase()
     }

@@ -15,5 +15,6 @@ mod stands;
 mod window;
 
 pub(crate) use mailbox::Mailbox;
+pub use rescue::leave_for_rescue;
 pub(crate) use run::{Executor, ExecutorParts, GoOn, L1Message, Message, Note, PostingHealth};
 pub(crate) use stands::Stands;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mayfly_evm::{RecoveredTx, SealedBlock};
+use mayfly_fail::fail_point;
 use mayfly_rollup::derive::{Position, payload_blocks};
 
 use super::build::chain_error;
 use super::run::{Executor, GoOn};
 use super::window::Window;
 use crate::error::SequencerError;
-use crate::fail::fail_point;
 use crate::unposted::UnpostedBlock;
 use crate::view::Stage;
 
@@ -56,6 +56,7 @@ impl Executor {
         if self.synced {
             return Ok(());
         }
+        fail_point("caught-up");
         let stand = *self.stands.last();
         let keep = self.last_sound(stand.head.number)?;
         if keep < self.chain.head().header.number {
@@ -68,6 +69,7 @@ impl Executor {
             self.after_rebase()?;
         }
         self.synced = true;
+        fail_point("in-step");
         tracing::info!(head = self.chain.head().header.number, posted = stand.head.number, "in step with l1");
         Ok(())
     }
@@ -154,6 +156,7 @@ impl Executor {
     pub(super) fn end_rescue(&mut self) -> Result<(), SequencerError> {
         let Some(until) = self.rescue_until else { return Ok(()) };
         if self.shared.durable.load(Ordering::Acquire) >= until {
+            fail_point("rescue-done");
             self.rescue_file.store(&[])?;
             self.rescue_until = None;
         }
@@ -162,12 +165,21 @@ impl Executor {
 
     /// What a rebase left that did not finish. Transactions that made it into the chain are found there.
     pub(super) fn load_rescued(&mut self) -> Result<(), SequencerError> {
-        for raw in self.rescue_file.load()? {
+        let loaded = self.rescue_file.load()?;
+        for raw in loaded.raws {
             let tx = RecoveredTx::decode(&raw)
                 .map_err(|e| SequencerError::Rescue { path: "rescue file".to_owned(), reason: e.to_string() })?;
             if self.shared.reader.tx_location(&tx.hash()).map_err(chain_error)?.is_none() {
                 self.rescued.push_back(Arc::new(tx));
             }
+        }
+        for hash in loaded.gone {
+            if self.shared.reader.tx_location(&hash).map_err(chain_error)?.is_none() {
+                self.lose(hash, "the file that kept it was damaged".to_owned());
+            }
+        }
+        if loaded.is_damaged {
+            self.save_rescued()?;
         }
         if !self.rescued.is_empty() {
             tracing::warn!(transactions = self.rescued.len(), "putting back what an interrupted rebase took");

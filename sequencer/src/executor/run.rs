@@ -323,7 +323,9 @@ impl Executor {
 
     fn stop(&mut self) -> Result<(), SequencerError> {
         self.shared.gate.close();
+        mayfly_fail::fail_point("stop-flush");
         self.chain.flush().map_err(|e| SequencerError::Chain(e.to_string()))?;
+        mayfly_fail::fail_point("stop-flushed");
         for pooled in self.pool.clear() {
             self.shared.waiters.dropped(pooled.hash, &crate::SubmitError::Closed);
         }

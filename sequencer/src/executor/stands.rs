@@ -1,12 +1,16 @@
 //! Where derivation stood after each L1 block that moved it, newest last, kept in a small file beside the chain.
 //!
 //! A file and not the ledger, so that the chain's directory alone says where to go on: wiped together, they are
-//! derived together.
+//! derived together. The file's first line is a keccak of the rest, which is JSON: a bit that flipped in a number would
+//! be believed otherwise. A file that does not check out is put aside, and L1 is read from the creation on: blocks that
+//! stand on L1 are found to be ours, so nothing is executed again.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use alloy_primitives::{B256, keccak256};
+use mayfly_fail::fail_point;
 use mayfly_rollup::derive::{Checkpoint, L1Ref};
 
 use crate::error::SequencerError;
@@ -28,13 +32,9 @@ impl Stands {
     /// Reads what `dir` holds; `genesis` is where everything starts.
     pub(crate) fn open(dir: Option<&Path>, genesis: Checkpoint) -> Result<Self, SequencerError> {
         let path = dir.map(|dir| dir.join(FILE_NAME));
-        let kept: Vec<Checkpoint> = match path.as_ref().map(std::fs::read) {
+        let kept = match &path {
+            Some(path) => read(path)?,
             None => Vec::new(),
-            Some(Ok(bytes)) => {
-                serde_json::from_slice(&bytes).map_err(|e| SequencerError::Config(format!("{FILE_NAME}: {e}")))?
-            }
-            Some(Err(e)) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Some(Err(e)) => return Err(e.into()),
         };
         let kept = if kept.is_empty() { vec![genesis] } else { kept };
         let last = *kept.last().unwrap_or(&genesis);
@@ -108,15 +108,81 @@ impl Stands {
 
     fn save(&self) -> Result<(), SequencerError> {
         let Some(path) = &self.path else { return Ok(()) };
-        let bytes = serde_json::to_vec(&self.kept).map_err(|e| SequencerError::Config(e.to_string()))?;
+        let json = serde_json::to_vec(&self.kept).map_err(|e| SequencerError::Config(e.to_string()))?;
+        let bytes = [format!("{}\n", keccak256(&json)).as_bytes(), &json].concat();
         let new = path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
+        fail_point("stands-written");
         std::fs::rename(&new, path)?;
+        fail_point("stands-renamed");
         if let Some(dir) = path.parent() {
             File::open(dir)?.sync_all()?;
         }
+        fail_point("stands-saved");
         Ok(())
+    }
+}
+
+/// What the file holds; nothing if it is not whole.
+fn read(path: &Path) -> Result<Vec<Checkpoint>, SequencerError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
+    if let Some(kept) = parse(&bytes) {
+        return Ok(kept);
+    }
+    let aside = path.with_extension("damaged");
+    tracing::warn!(path = %path.display(), kept = %aside.display(), "not whole: l1 is read from the creation on");
+    std::fs::rename(path, aside)?;
+    Ok(Vec::new())
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<Checkpoint>> {
+    let at = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (sum, json) = (&bytes[..at], &bytes[at + 1..]);
+    let sum: B256 = std::str::from_utf8(sum).ok()?.parse().ok()?;
+    (keccak256(json) == sum).then(|| serde_json::from_slice(json).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use alloy_primitives::B256;
+    use mayfly_rollup::RollupInfo;
+    use mayfly_rollup::derive::{Derivation, L2Ref};
+
+    use super::*;
+
+    fn checkpoint(number: u64) -> Checkpoint {
+        let info = std::sync::Arc::new(RollupInfo::default());
+        let genesis = *Derivation::new(info, L2Ref { number: 0, hash: B256::ZERO }).checkpoint();
+        Checkpoint { l1: L1Ref { number, ..genesis.l1 }, ..genesis }
+    }
+
+    #[test]
+    fn no_byte_of_a_damaged_file_is_believed_and_none_stops_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let (genesis, path) = (checkpoint(1), dir.path().join(FILE_NAME));
+        let mut stands = Stands::open(Some(dir.path()), genesis).unwrap();
+        stands.push(checkpoint(7)).unwrap();
+        stands.push(checkpoint(9)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(Stands::open(Some(dir.path()), genesis).unwrap().last().l1.number, 9);
+        let flips = (0..whole.len()).map(|at| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            bytes
+        });
+        let cuts = (0..whole.len()).step_by(7).map(|at| whole[..at].to_vec());
+        for bytes in flips.chain(cuts) {
+            std::fs::write(&path, &bytes).unwrap();
+            let opened = Stands::open(Some(dir.path()), genesis).unwrap();
+            assert_eq!((opened.last(), opened.first()), (&genesis, &genesis));
+            assert!(!path.exists() && path.with_extension("damaged").exists());
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use mayfly_contracts::settlement::Settlement::SettlementEvents;
+use mayfly_fail::fail_point;
 use mayfly_l1::{BlockTag, L1Client, L1Error, L1Log};
 use mayfly_ledger::{
     BatchContent, BatchFields, BatchInclusion, BatchState, Cause, L1Block, Ledger, LedgerError, Stage,
@@ -139,7 +140,10 @@ impl Recorder {
             };
             loop {
                 match self.write(&item).await {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        fail_point("recorded");
+                        break;
+                    }
                     Err(error) if error.is_temporary() => {
                         tracing::warn!(%error, "nothing can be recorded at the moment");
                         tokio::select! {
@@ -168,6 +172,7 @@ impl Recorder {
             Recorded::Reorg(_) => Ok(()),
             Recorded::Finalized(number) if *number > self.finalized => {
                 self.ledger.finalize_batches(self.info.rollup, *number).await?;
+                fail_point("record-final");
                 self.ledger.prune_l1_blocks(*number).await?;
                 self.finalized = *number;
                 Ok(())
@@ -207,6 +212,7 @@ impl Recorder {
         }
         if !gone.is_empty() {
             let reorged = self.ledger.reorg(&gone).await?;
+            fail_point("record-gone");
             tracing::warn!(blocks = gone.len(), posts = reorged.posts.len(), "taken back what l1 took back");
         }
         self.doubtful_after = doubtful;
@@ -222,6 +228,7 @@ impl Recorder {
             return Ok(());
         }
         self.l1_block(block, parent).await?;
+        fail_point("record-block");
         let mut now = before;
         if creates && let Some(row) = self.ledger.rollup(rollup).await? {
             let cause = Cause::Log { hash: block.hash, index: row.created.index };
@@ -276,6 +283,7 @@ impl Recorder {
         match event {
             InboxEvent::Batch(batch) => {
                 self.batch(batch, block, log).await?;
+                fail_point("record-batch");
                 // A first batch after the end makes nothing active.
                 if batch.header.seq == 1 && !now.ended {
                     self.ledger.record_step(rollup, Stage::Active, cause(at)).await?;
@@ -350,6 +358,7 @@ impl Recorder {
         let Some(batch) = batches.first().filter(|b| b.fields.seq == seq && b.state != BatchState::Void) else {
             return Ok(());
         };
+        fail_point("record-note");
         if batch.content.is_some() {
             return Ok(());
         }

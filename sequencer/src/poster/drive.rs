@@ -6,13 +6,13 @@ use std::time::Duration;
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes};
+use mayfly_fail::fail_point;
 use mayfly_l1::{Blob, BlockTag, Fees, L1Error, Sender, TransactionReceipt, TxIntent, TxKind};
 use mayfly_ledger::{Attempt, Inclusion, Outbox, Post, PostState};
 
 use super::decide::{AttemptState, Situation, Step, decide};
 use crate::clock::Clock;
 use crate::error::SequencerError;
-use crate::fail::fail_point;
 use crate::shared::Shared;
 
 /// What a step led to.
@@ -108,6 +108,7 @@ impl Driver {
         let Some(inclusion) = &post.inclusion else { return Ok(Outcome::Pending) };
         tracing::warn!(post = %post.key, l1_block = inclusion.block_number, "l1 took a post back");
         self.ledger.reopen_post(post.id, inclusion.block_hash).await.map_err(ledger_error)?;
+        fail_point("post-reopened");
         Ok(Outcome::Pending)
     }
 
@@ -159,6 +160,7 @@ impl Driver {
         let fees = self.sender.suggest_fees().await.map_err(l1_error)?;
         let mined = self.sender.mined_nonce().await.map_err(l1_error)?;
         let lease = self.ledger.lease(post.id, mined).await.map_err(ledger_error)?;
+        fail_point("post-leased");
         let signed = self.sender.sign(&intent, lease.nonce(), gas_limit, fees).await.map_err(l1_error)?;
         fail_point("post-signed");
         lease.record(&signed.raw).await.map_err(ledger_error)?;
@@ -193,6 +195,7 @@ impl Driver {
             intent.blobs.prepare().await.map_err(l1_error)?;
         }
         let lease = self.ledger.lease(post.id, known.situation.mined_nonce).await.map_err(ledger_error)?;
+        fail_point("replace-leased");
         let signed = if cancels {
             self.sender.sign_cancel(lease.nonce(), fees, kind).await.map_err(l1_error)?
         } else {
@@ -200,7 +203,7 @@ impl Driver {
         };
         let stored = if cancels { lease.record_cancel(&signed.raw).await } else { lease.record(&signed.raw).await };
         stored.map_err(ledger_error)?;
-        fail_point("post-recorded");
+        fail_point("replace-recorded");
         self.shared.metrics.post_attempts.inc();
         tracing::info!(post = %post.key, cancels, attempts = known.attempts.len() + 1, "offered more to l1");
         self.broadcast(&signed.raw, signed.hash).await
@@ -226,6 +229,7 @@ impl Driver {
         }
         fail_point("post-broadcast");
         self.ledger.mark_broadcast(hash).await.map_err(ledger_error)?;
+        fail_point("post-marked");
         Ok(Outcome::Pending)
     }
 
@@ -240,9 +244,12 @@ impl Driver {
     async fn mined(&self, known: &Known, at: usize, finally: Option<&Post>) -> Result<Outcome, SequencerError> {
         let Some(receipt) = known.receipts.get(at).and_then(Option::as_ref) else { return Ok(Outcome::Pending) };
         let Some(inclusion) = inclusion(receipt) else { return Ok(Outcome::Pending) };
+        fail_point("post-mined");
         self.ledger.mark_mined(&inclusion).await.map_err(ledger_error)?;
+        fail_point("post-noted");
         if let Some(post) = finally {
             self.ledger.finalize_post(post.id, inclusion.block_hash).await.map_err(ledger_error)?;
+            fail_point("post-final");
         }
         let wei = cost(&inclusion);
         let cancelled = known.attempts.get(at).is_some_and(|a| a.cancels);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use alloy_primitives::B256;
 use alloy_sol_types::SolCall;
 use mayfly_contracts::inbox::Inbox::postBatchCall;
+use mayfly_fail::fail_point;
 use mayfly_l1::{Sender, offload};
 use mayfly_ledger::{Outbox, Post, PostId, PostState, Purpose};
 use mayfly_proto::Commodity;
@@ -264,10 +265,12 @@ impl Poster {
     async fn enqueue(&self, built: &mut Built) -> Result<Option<Post>, SequencerError> {
         let (ledger, rollup) = (&self.driver.ledger, self.terms.rollup);
         let key = built.post.key.clone();
+        fail_point("post-enqueue");
         for repeat in 1..=MAX_REPEATS {
             let enqueued = ledger.enqueue_batch(rollup, &built.fields, &built.content, &built.post).await;
             let post = ledger.post(enqueued.map_err(ledger_error)?.id).await.map_err(ledger_error)?;
             if !self.driver.is_spent(&post).await? {
+                fail_point("post-enqueued");
                 return Ok(Some(post));
             }
             built.post.key = format!("{key}/{repeat}");

@@ -32,7 +32,6 @@ pub(crate) struct Env {
     pub(crate) anvil: Anvil,
     pub(crate) info: Arc<RollupInfo>,
     pub(crate) ledger: Ledger,
-    #[cfg_attr(not(debug_assertions), expect(dead_code, reason = "for the processes that die"))]
     pub(crate) database: String,
     pub(crate) dir: TempDir,
     _server: Server,

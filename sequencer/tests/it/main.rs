@@ -3,11 +3,12 @@
 
 mod answers;
 mod batches;
-#[cfg(debug_assertions)]
 mod crash;
 mod end;
 mod env;
+mod faults;
 mod poison;
+
 mod queue;
 mod rebase;
 mod reorg;

@@ -2,13 +2,10 @@
 
 use alloy_primitives::{Address, U256};
 use mayfly_l1::{Anvil, AnvilConfig, BeaconClient, Blob, BlockTag, L1Error, L1Options, TxIntent, TxKind};
+use mayfly_proxy::{Fault, Proxy};
 use serde_json::json;
 
-use super::{
-    anvil,
-    proxy::{Fault, Proxy},
-    quick, sender,
-};
+use super::{anvil, quick, sender};
 
 fn blob(seed: u8) -> Blob {
     let mut blob = Blob::ZERO;

@@ -1,13 +1,10 @@
 //! Endpoints that fail and lie.
 
 use mayfly_l1::{BlockTag, L1Client, L1Error, LogSearch, TxIntent};
+use mayfly_proxy::{Fault, Proxy};
 use serde_json::{Value, json};
 
-use super::{
-    EMITTER, anvil, deploy, impatient,
-    proxy::{Fault, Proxy},
-    quick, sender,
-};
+use super::{EMITTER, anvil, deploy, impatient, quick, sender};
 
 fn set(field: &'static str, answer: &mut Value, value: Value) {
     if answer["result"].is_object() {

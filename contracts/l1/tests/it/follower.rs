@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use mayfly_l1::{Anvil, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Client, L1Error, L1Follower, TxIntent};
+use mayfly_proxy::{Fault, Proxy};
 use serde_json::json;
 
-use super::{
-    EMITTER, anvil, deploy, impatient,
-    proxy::{Fault, Proxy},
-    quick, sender,
-};
+use super::{EMITTER, anvil, deploy, impatient, quick, sender};
 
 async fn drain(follower: &mut L1Follower) -> Vec<FollowEvent> {
     let mut events = Vec::new();

@@ -5,7 +5,6 @@ mod blobs;
 mod deploy;
 mod endpoints;
 mod follower;
-mod proxy;
 mod sender;
 
 use alloy_primitives::{Address, Bytes, hex};

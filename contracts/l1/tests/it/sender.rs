@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use mayfly_l1::{Anvil, Blob, Broadcast, FeeCaps, Fees, Key, L1Error, Sender, SubmitOptions, TxIntent, TxKind};
+use mayfly_proxy::{Fault, Proxy};
 use serde_json::json;
 
-use super::{
-    REVERTER, anvil, deploy, impatient,
-    proxy::{Fault, Proxy},
-    quick, sender,
-};
+use super::{REVERTER, anvil, deploy, impatient, quick, sender};
 
 async fn no_mining(anvil: &Anvil) {
     let _: serde_json::Value = anvil.client().request("evm_setAutomine", json!([false])).await.unwrap();

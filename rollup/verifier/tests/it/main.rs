@@ -4,6 +4,7 @@
 mod claims;
 mod disputes;
 mod end;
+mod faults;
 mod follow;
 mod payouts;
 mod world;

@@ -1,0 +1,78 @@
+//! An L1 endpoint that errs, lags and lies: a verifier waits, says why, and derives what an honest one shows.
+
+use std::time::Duration;
+
+use mayfly_l1::{BeaconClient, L1Client, L1Options};
+use mayfly_proxy::{Fault, HeadLie, Proxy};
+use mayfly_verifier::{Roles, Verifier, VerifierConfig, VerifierHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::world::{World, wait};
+
+/// A verifier with nothing but the proxy.
+fn behind(proxy: &Proxy, world: &World) -> VerifierHandle {
+    let urls = [proxy.url.clone()];
+    let options = L1Options { attempts: 2, backoff: Duration::from_millis(5), ..L1Options::default() };
+    let config = VerifierConfig {
+        info: world.info.clone(),
+        l1: L1Client::new(&urls, options.clone()).unwrap(),
+        beacon: BeaconClient::new(&urls, options).unwrap(),
+        poll: Duration::from_millis(10),
+        roles: Roles::default(),
+    };
+    Verifier::spawn(config, CancellationToken::new()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_endpoint_never_gives_another_block() {
+    let world = World::new().await;
+    let proxy = Proxy::start(world.anvil.url()).await;
+    proxy.script(
+        3,
+        vec![
+            (6, Fault::Hangup),
+            (6, Fault::Status(502)),
+            (6, Fault::Error(-32_005, "limit exceeded")),
+            (6, Fault::Truncate),
+            (6, Fault::Garbage("{}")),
+            (8, Fault::Lag(2)),
+            (6, Fault::Head(HeadLie::Unknown)),
+            (6, Fault::Head(HeadLie::Future)),
+            (8, Fault::Head(HeadLie::Back)),
+            (4, Fault::NoBlobs),
+        ],
+    );
+    let verifier = behind(&proxy, &world);
+    let mut heads = vec![world.synced().await.head];
+    for round in 0..4 {
+        world.deposit(alloy_primitives::Address::repeat_byte(9), 5).await;
+        world.post(Vec::new(), round % 2 == 1).await;
+        heads.push(world.synced().await.head);
+    }
+    let honest = world.synced().await;
+    proxy.set(Fault::None);
+    let view = wait(&verifier, |view| view.head == honest.head).await;
+    assert_eq!((view.state_root, view.batches()), (honest.state_root, honest.batches()));
+    assert!(view.batches() == 4 && proxy.requests() > 50);
+    let reader = verifier.reader();
+    for head in heads {
+        assert_eq!(reader.block_by_number(head.number).unwrap().unwrap().hash, head.hash);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_blobs_are_named_and_waited_for() {
+    let world = World::new().await;
+    world.deposit(alloy_primitives::Address::repeat_byte(9), 5).await;
+    world.post(Vec::new(), true).await;
+    let honest = world.synced().await;
+    let proxy = Proxy::start(world.anvil.url()).await;
+    proxy.set(Fault::NoBlobs);
+    let verifier = behind(&proxy, &world);
+    let stuck = wait(&verifier, |view| view.trouble.is_some()).await;
+    assert!(stuck.trouble.as_ref().is_some_and(|trouble| trouble.contains("blob")));
+    assert_eq!((stuck.head.number, stuck.batches()), (0, 0), "nothing is made up");
+    proxy.set(Fault::None);
+    let view = wait(&verifier, |view| view.head == honest.head).await;
+    assert_eq!((view.state_root, view.trouble), (honest.state_root, None));
+}
