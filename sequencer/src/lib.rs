@@ -32,6 +32,8 @@
 //! ```
 
 pub mod admission;
+mod answers;
+mod condition;
 mod config;
 mod error;
 mod executor;
@@ -52,6 +54,8 @@ mod unposted;
 mod view;
 mod waiters;
 
+pub use answers::LostAnswers;
+pub use condition::{Condition, Mode};
 pub use config::SequencerSettings;
 pub use error::{SequencerError, SubmitError, WaitError};
 pub use handle::{SequencerHandle, Status};
