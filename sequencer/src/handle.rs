@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
+use crate::answers::LostAnswers;
+use crate::condition::Condition;
 use crate::error::{SequencerError, SubmitError, WaitError};
 use crate::executor::{Mailbox, Message};
 use crate::intake::Intake;
@@ -51,6 +53,8 @@ pub struct Status {
     pub unposted_blocks: usize,
     /// Age of the oldest of them.
     pub unposted_seconds: u64,
+    /// What it does, why, and what would end that.
+    pub condition: Condition,
     /// How posting goes.
     pub poster: PosterStatus,
     /// Why no blocks are built, if so.
@@ -73,6 +77,8 @@ pub struct Status {
     pub lost_count: u64,
     /// The newest of them.
     pub lost: Vec<LostTransaction>,
+    /// Blocks that were answered and lost with the chain's directory, as far as is known.
+    pub lost_answers: Vec<LostAnswers>,
     /// What ended the sequencer, if something did.
     pub failure: Option<String>,
 }
@@ -201,7 +207,9 @@ impl SequencerHandle {
             (unposted.len(), unposted.oldest())
         };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let (poster, failure) = (self.0.poster.lock().clone(), self.0.shared.failure());
         Status {
+            condition: Condition::of(&view, &poster, failure.as_deref()),
             stage: view.post.stage,
             synced: view.post.synced,
             latest: view.latest,
@@ -214,7 +222,7 @@ impl SequencerHandle {
             batches: view.post.seq.saturating_sub(1),
             unposted_blocks,
             unposted_seconds: oldest.map_or(0, |oldest| now.max(view.post.l1_time).saturating_sub(oldest)),
-            poster: self.0.poster.lock().clone(),
+            poster,
             pause_reason: view.pause.as_ref().map(ToString::to_string),
             pause: view.pause,
             pool_transactions: view.pool_transactions,
@@ -225,7 +233,8 @@ impl SequencerHandle {
             rescued: view.rescued,
             lost_count: view.lost_count,
             lost: view.lost.to_vec(),
-            failure: self.0.shared.failure(),
+            lost_answers: self.0.shared.lost_answers.lock().clone(),
+            failure,
         }
     }
 

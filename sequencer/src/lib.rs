@@ -32,7 +32,9 @@
 //! ```
 
 pub mod admission;
+mod answers;
 mod clock;
+mod condition;
 mod config;
 mod error;
 mod executor;
@@ -54,6 +56,8 @@ mod unposted;
 mod view;
 mod waiters;
 
+pub use answers::LostAnswers;
+pub use condition::{Condition, Mode};
 pub use config::SequencerSettings;
 pub use error::{SequencerError, SubmitError, WaitError};
 pub use executor::leave_for_rescue;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::condition::{Mode, REASONS};
 use crate::error::SequencerError;
 
 /// See the module.
@@ -25,7 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) finalized: IntGauge,
     pub(crate) unposted_seconds: IntGauge,
     pub(crate) unposted_bytes: IntGauge,
-    pub(crate) paused: IntGauge,
+    state: IntGaugeVec,
     pub(crate) balance_gwei: IntGauge,
     pub(crate) runway_seconds: IntGauge,
     pub(crate) post_attempts: IntCounter,
@@ -81,6 +82,8 @@ impl Metrics {
         ];
         let [transactions, blocks, gas, dropped, refused, lost, rebases, batches, batch_bytes, post_attempts] =
             counters;
+        let state = opts("state", "1 for what the sequencer does, and why");
+        let state = registered.add(IntGaugeVec::new(state, &["state", "reason"]))?;
         let mut gauge = |name: &str, help: &str| registered.add(IntGauge::with_opts(opts(name, help)));
         let metrics = Self {
             transactions,
@@ -98,13 +101,21 @@ impl Metrics {
             finalized: gauge("finalized_block", "newest block in a final batch")?,
             unposted_seconds: gauge("unposted_seconds", "age of the oldest unposted block")?,
             unposted_bytes: gauge("unposted_bytes", "encoded transactions not on l1")?,
-            paused: gauge("paused_state", "1 while no blocks are built although there may be work")?,
+            state,
             balance_gwei: gauge("poster_balance_gwei", "what the posting key holds")?,
             runway_seconds: gauge("poster_runway_seconds", "how long the balance lasts at the recent rate")?,
             post_attempts,
             build_seconds,
         };
+        metrics.set_state(Mode::Paused, "syncing");
         Ok((metrics, registered))
+    }
+
+    /// Shows one state, and that it is no other.
+    pub(crate) fn set_state(&self, state: Mode, reason: &str) {
+        for (mode, why) in REASONS {
+            self.state.with_label_values(&[mode.name(), why]).set(i64::from((mode, why) == (state, reason)));
+        }
     }
 }
 
@@ -112,6 +123,19 @@ impl Metrics {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn one_state_is_shown_at_a_time() {
+        let registry = Registry::new();
+        let (metrics, _registered) = Metrics::register(&registry, "0x01").unwrap();
+        metrics.set_state(Mode::Paused, "posting-stalled");
+        let families = registry.gather();
+        let state = families.iter().find(|family| family.name() == "mayfly_sequencer_state").unwrap();
+        let shown: Vec<_> = state.get_metric().iter().filter(|metric| metric.get_gauge().value() == 1.0).collect();
+        let labels: Vec<_> = shown[0].get_label().iter().map(|label| label.value()).collect();
+        assert_eq!((state.get_metric().len(), shown.len()), (REASONS.len(), 1));
+        assert!(labels.contains(&"paused") && labels.contains(&"posting-stalled"), "{labels:?}");
+    }
 
     #[test]
     fn a_second_sequencer_may_register_once_the_first_is_gone() {

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
+use crate::answers::{Answers, LostAnswers, Missing, find_missing, load_lost};
 use crate::clock::Clock;
+use crate::condition;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::executor::{Executor, ExecutorParts, Mailbox, Message, Stands};
@@ -96,6 +98,7 @@ impl Sequencer {
         let (metrics, registered) = Metrics::register(&config.registry, &info.rollup.to_string())?;
         let billing = config.meter.clone().map(|meter| Billing::organiser(meter, info));
         let shared = Arc::new(Shared::new(config.chain.reader(), admission.clone(), metrics, billing));
+        (*shared.missing.lock(), *shared.lost_answers.lock()) = (place.missing, place.lost.clone());
         let parts = Start { terms, admission, shared, mailbox: Mailbox::new(), registered, receipts };
         parts.run(config, place, sender)
     }
@@ -113,7 +116,7 @@ struct Start {
 
 impl Start {
     fn run(self, config: SequencerConfig, place: Place, sender: Sender) -> Result<SequencerHandle, SequencerError> {
-        let Place { stands, from, start } = place;
+        let Place { stands, from, start, .. } = place;
         let Self { terms, admission, shared, mailbox, registered, receipts } = self;
         let SequencerConfig { info, settings, chain, data_dir, l1, beacon, ledger, cancel, .. } = config;
         answer_when_durable(&chain, &shared);
@@ -152,7 +155,10 @@ impl Start {
         tasks.spawn(mirror.run(stop.clone()));
         let recorder = Recorder::new(ledger.clone(), l1, Arc::clone(&info), &from);
         tasks.spawn(recorder.run(recorded, notes, stop.clone()));
+        let answers = Answers { ledger: ledger.clone(), rollup: info.rollup, shared: Arc::clone(&shared) };
+        tasks.spawn(answers.run(stop.clone()));
         let poster = Arc::new(Mutex::default());
+        tasks.spawn(condition::watch(Arc::clone(&shared), Arc::clone(&poster), stop.clone()));
         let parts = PosterParts {
             terms,
             settings,
@@ -176,6 +182,9 @@ struct Place {
     from: Checkpoint,
     /// The L1 block to read first.
     start: BlockRef,
+    /// What the ledger knows of and the chain does not have.
+    missing: Option<Missing>,
+    lost: Vec<LostAnswers>,
 }
 
 async fn find_place(config: &SequencerConfig) -> Result<Place, SequencerError> {
@@ -191,7 +200,10 @@ async fn find_place(config: &SequencerConfig) -> Result<Place, SequencerError> {
     let recorded = recorded.map_err(|e| SequencerError::Ledger(e.to_string()))?;
     let from = if recorded { *stands.first() } else { genesis };
     let start = first_block(&config.l1, &config.info, &from).await?;
-    Ok(Place { stands, from, start })
+    let missing = find_missing(&config.ledger, config.info.rollup, &reader).await?;
+    let lost = load_lost(&config.ledger, config.info.rollup).await;
+    let lost = lost.map_err(|e| SequencerError::Ledger(e.to_string()))?;
+    Ok(Place { stands, from, start, missing, lost })
 }
 
 pub(crate) fn answer_when_durable(chain: &Chain, shared: &Arc<Shared>) {

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::admission::Admission;
+use crate::answers::{LostAnswers, Missing};
 use crate::error::SubmitError;
 use crate::metrics::Metrics;
 use crate::unposted::Unposted;
@@ -51,6 +52,10 @@ pub(crate) struct Shared {
     pub(crate) own_data: Mutex<VecDeque<(B256, BatchData)>>,
     /// Hashes of the L1 blocks that blocks name as their origin, newest kept.
     pub(crate) origins: Mutex<std::collections::BTreeMap<u64, B256>>,
+    /// What was answered and is not here, until it is back or written down as lost.
+    pub(crate) missing: Mutex<Option<Missing>>,
+    /// What was.
+    pub(crate) lost_answers: Mutex<Vec<LostAnswers>>,
     usage: OnceLock<Billing>,
     admission: Admission,
     percent: AtomicU8,
@@ -77,6 +82,8 @@ impl Shared {
             durable_rang: Notify::new(),
             own_data: Mutex::default(),
             origins: Mutex::default(),
+            missing: Mutex::default(),
+            lost_answers: Mutex::default(),
             usage: billing.map(OnceLock::from).unwrap_or_default(),
             admission,
             percent: AtomicU8::new(100),

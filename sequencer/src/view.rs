@@ -63,6 +63,12 @@ pub enum PauseReason {
     /// The start: L1 is not read up to its head, or the chain is being rebuilt.
     #[error("syncing with l1")]
     Syncing,
+    /// What was answered here is not: the chain's directory is lost, or an old copy.
+    #[error("answered blocks are missing here: taking them back from l1 and from what was on its way there")]
+    Restoring {
+        /// The batch on its way to L1 that holds some of them.
+        batch: Option<u64>,
+    },
     /// The newest usable L1 block is too old for a new block's time.
     #[error("l1 origin {origin} is {behind_seconds} s old, at most {max_seconds} s allowed")]
     OriginTooOld {
@@ -133,6 +139,8 @@ pub(crate) struct ChainView {
     pub(crate) finalized: Head,
     pub(crate) end_time: u64,
     pub(crate) pause: Option<PauseReason>,
+    /// For how long blocks are unposted, and from when on that throttles, if it does.
+    pub(crate) throttled: Option<(u64, u64)>,
     pub(crate) pool_transactions: usize,
     pub(crate) pool_bytes: usize,
     pub(crate) rescued: usize,

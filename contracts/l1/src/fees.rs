@@ -28,6 +28,41 @@ pub struct FeeCaps {
     pub max_fee_per_blob_gas: u128,
 }
 
+/// What L1 asks now, and what may be offered for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// The offer, cut to the caps.
+    pub fees: Fees,
+    /// The first base fee above its cap, and the cap: such an offer waits until L1 asks less.
+    over: Option<(u128, u128)>,
+}
+
+impl Quote {
+    pub(crate) fn of(history: &FeeHistory, kind: TxKind, caps: &FeeCaps) -> Self {
+        let (gas, blob) = base_fees(history);
+        let asked = [
+            (gas.saturating_add(caps.min_priority_fee_per_gas), caps.max_fee_per_gas),
+            (if kind == TxKind::Blob { blob } else { 0 }, caps.max_fee_per_blob_gas),
+        ];
+        let over = asked.into_iter().find(|(wanted, cap)| wanted > cap);
+        Self { fees: Fees::suggest(history, caps), over }
+    }
+
+    /// The offer, if L1 would take it now.
+    ///
+    /// # Errors
+    /// [`L1Error::FeeCap`] while L1 asks more than the caps allow.
+    pub fn within_caps(&self) -> Result<Fees, L1Error> {
+        self.over.map_or(Ok(self.fees), |(wanted, cap)| Err(L1Error::FeeCap { wanted, cap }))
+    }
+}
+
+/// What the next block asks per gas, and per blob gas.
+fn base_fees(history: &FeeHistory) -> (u128, u128) {
+    let last = |fees: &[u128]| fees.last().copied().unwrap_or_default();
+    (last(&history.base_fee_per_gas), last(&history.base_fee_per_blob_gas).max(1))
+}
+
 const GWEI: u128 = 1_000_000_000;
 
 impl Default for FeeCaps {
@@ -45,8 +80,7 @@ impl Fees {
     /// An offer that survives the base fee doubling, within the caps. The tip is the median of
     /// what the last blocks paid.
     pub(crate) fn suggest(history: &FeeHistory, caps: &FeeCaps) -> Self {
-        let base = history.base_fee_per_gas.last().copied().unwrap_or_default();
-        let blob_base = history.base_fee_per_blob_gas.last().copied().unwrap_or_default().max(1);
+        let (base, blob_base) = base_fees(history);
         let mut tips: Vec<u128> =
             history.reward.iter().flatten().filter_map(|row| row.first().copied()).filter(|tip| *tip > 0).collect();
         tips.sort_unstable();
@@ -79,6 +113,13 @@ impl Fees {
             max_fee_per_blob_gas: blob_fee,
         };
         bumped.within(kind, caps)
+    }
+
+    /// Whether it offers at least as much as `other` in every field that counts for the kind.
+    pub fn covers(self, other: Self, kind: TxKind) -> bool {
+        self.max_fee_per_gas >= other.max_fee_per_gas
+            && self.max_priority_fee_per_gas >= other.max_priority_fee_per_gas
+            && (kind == TxKind::Plain || self.max_fee_per_blob_gas >= other.max_fee_per_blob_gas)
     }
 
     fn within(self, kind: TxKind, caps: &FeeCaps) -> Result<Self, L1Error> {
@@ -117,6 +158,28 @@ mod tests {
         assert_eq!(high.max_fee_per_gas, caps.max_fee_per_gas);
         assert_eq!(high.max_priority_fee_per_gas, caps.max_priority_fee_per_gas);
         assert_eq!(Fees::suggest(&FeeHistory::default(), &caps).max_priority_fee_per_gas, GWEI / 1000);
+    }
+
+    #[test]
+    fn what_l1_asks_above_a_cap_is_named_and_below_it_offered() {
+        let caps = FeeCaps { max_fee_per_gas: 10 * GWEI, max_fee_per_blob_gas: 3, ..FeeCaps::default() };
+        let quote = |base: u128, blob: u128, kind| {
+            let fees = FeeHistory { base_fee_per_blob_gas: vec![1, blob], ..history(base, &[GWEI]) };
+            Quote::of(&fees, kind, &caps).within_caps()
+        };
+        let offered = quote(9 * GWEI, 3, TxKind::Blob).unwrap();
+        assert_eq!((offered.max_fee_per_gas, offered.max_fee_per_blob_gas), (10 * GWEI, 3));
+        assert!(matches!(quote(900 * GWEI, 3, TxKind::Plain), Err(L1Error::FeeCap { cap, .. }) if cap == 10 * GWEI));
+        assert!(matches!(quote(GWEI, 4, TxKind::Blob), Err(L1Error::FeeCap { wanted: 4, cap: 3 })));
+        assert!(quote(GWEI, 4, TxKind::Plain).is_ok(), "blobs cost nothing where there are none");
+    }
+
+    #[test]
+    fn an_offer_covers_what_it_is_not_below_in_any_field() {
+        let offer = Fees { max_fee_per_gas: 5, max_priority_fee_per_gas: 2, max_fee_per_blob_gas: 1 };
+        assert!(offer.covers(Fees { max_fee_per_blob_gas: 9, ..offer }, TxKind::Plain));
+        assert!(!offer.covers(Fees { max_fee_per_blob_gas: 9, ..offer }, TxKind::Blob));
+        assert!(!offer.covers(Fees { max_priority_fee_per_gas: 3, ..offer }, TxKind::Plain));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use client::{BlockTag, CallResult, L1Client, L1Transaction};
 pub use deploy::{Creation, creation_payment};
 pub use error::L1Error;
 pub use events::{RollupContracts, RollupEvent};
-pub use fees::{FeeCaps, Fees};
+pub use fees::{FeeCaps, Fees, Quote};
 pub use follower::{FollowEvent, FollowerConfig, L1Follower};
 pub use http::{L1Options, LocalFailure, LocalL1};
 pub use keys::Key;

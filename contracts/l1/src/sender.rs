@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, U64, hex};
 use alloy_rpc_types_eth::TransactionReceipt;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Blob, BlockTag, FeeCaps, Fees, Key, L1Client, L1Error, SignedTx, TxIntent, TxKind,
+    Blob, BlockRef, BlockTag, FeeCaps, Fees, Key, L1Client, L1Error, Quote, SignedTx, TxIntent, TxKind,
     offload::offload,
     tx::{Terms, sign_blobs, sign_plain},
 };
@@ -22,6 +23,23 @@ const MEDIAN: u8 = 50;
 const GAS_MARGIN_PERCENT: u64 = 20;
 /// Gas of a transaction that does nothing.
 const TRANSFER_GAS: u64 = 21_000;
+
+/// Blocks before the head in which the user of a nonce is looked for: about what nodes keep the state of.
+const NONCE_SEARCH_BLOCKS: u64 = 96;
+
+/// What is read of a transaction to tell whose nonce it used.
+#[derive(Deserialize)]
+struct Slim {
+    hash: B256,
+    from: Address,
+    nonce: U64,
+}
+
+#[derive(Deserialize)]
+struct SlimBlock {
+    hash: B256,
+    transactions: Vec<Slim>,
+}
 
 /// How the pool took a broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +106,35 @@ impl Sender {
     /// What to offer now.
     pub async fn suggest_fees(&self) -> Result<Fees, L1Error> {
         Ok(Fees::suggest(&self.client.fee_history(FEE_HISTORY_BLOCKS, MEDIAN).await?, &self.caps))
+    }
+
+    /// The same for one kind of transaction, with whether L1 asks more than the caps allow.
+    pub async fn quote(&self, kind: TxKind) -> Result<Quote, L1Error> {
+        Ok(Quote::of(&self.client.fee_history(FEE_HISTORY_BLOCKS, MEDIAN).await?, kind, &self.caps))
+    }
+
+    /// The mined transaction of this account that used up `nonce`, and its block, if one of the last blocks has it. An
+    /// endpoint that lags behind has none: what this answers was seen in a block.
+    pub async fn nonce_user(&self, nonce: u64) -> Result<Option<(BlockRef, B256)>, L1Error> {
+        let head = self.client.head(BlockTag::Latest).await?.number;
+        let used =
+            async |number| Ok::<_, L1Error>(self.client.nonce(self.address(), BlockTag::Number(number)).await? > nonce);
+        // `low` has not used it, `high` has.
+        let (mut low, mut high) = (head.saturating_sub(NONCE_SEARCH_BLOCKS), head);
+        if !used(high).await? || used(low).await? {
+            return Ok(None);
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if used(middle).await? { high = middle } else { low = middle }
+        }
+        let block: Option<SlimBlock> =
+            self.client.request("eth_getBlockByNumber", json!([U64::from(high), true])).await?;
+        Ok(block.and_then(|block| {
+            let ours = |tx: &&Slim| tx.from == self.address() && tx.nonce.to::<u64>() == nonce;
+            let at = BlockRef { number: high, hash: block.hash };
+            block.transactions.iter().find(ours).map(|tx| (at, tx.hash))
+        }))
     }
 
     /// Gas to allow, with a margin; fails with [`L1Error::Reverted`] if it would revert.

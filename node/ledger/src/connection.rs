@@ -41,14 +41,20 @@ impl Ledger {
 
     /// The schema version of a database, which is only looked at; 0 if it is empty.
     pub async fn inspect(url: &str) -> Result<i64, LedgerError> {
+        let ledger = Self::look(url).await?;
+        let version = ledger.schema_version().await?;
+        ledger.close().await;
+        Ok(version)
+    }
+
+    /// Connects to a database to read it, whatever its schema: it is not migrated, so reads of what it lacks fail.
+    pub async fn look(url: &str) -> Result<Self, LedgerError> {
         let options = PgConnectOptions::from_str(url)?.application_name("mayfly doctor");
         let pool =
             PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
         let ledger = Self { pool };
         ledger.check_server().await?;
-        let version = ledger.schema_version().await?;
-        ledger.close().await;
-        Ok(version)
+        Ok(ledger)
     }
 
     /// The newest schema version that this build knows.

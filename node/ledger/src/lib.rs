@@ -7,8 +7,8 @@
 //! * every transfer sums to zero for every asset, nothing booked changes, a payer's balance is never negative;
 //! * every write has an idempotency key: repeating it changes nothing, other content under it is refused.
 //!
-//! Parts: `connection` (schema), `l1`, `rollups`, `outbox`, `batches`, `claims`, `submissions`, `money`, `epoch`, and
-//! `server`, which runs a private PostgreSQL for a node that was given none.
+//! Parts: `connection` (schema), `l1`, `rollups`, `outbox`, `batches`, `answers`, `claims`, `submissions`, `money`,
+//! `epoch`, and `server`, which runs a private PostgreSQL for a node that was given none.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), mayfly_ledger::LedgerError> {
@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod answers;
 mod batches;
 mod claims;
 mod connection;
@@ -35,6 +36,7 @@ mod rollups;
 mod server;
 mod submissions;
 
+pub use answers::{Answered, LostAnswers};
 pub use batches::{Batch, BatchContent, BatchFields, BatchInclusion, BatchState, MAX_BATCHES};
 pub use claims::{Claim, ClaimEvent, ClaimSeen, ClaimState, MAX_CLAIMS};
 pub use connection::Ledger;

@@ -68,6 +68,9 @@ impl Executor {
         if !self.synced {
             return Some(PauseReason::Syncing);
         }
+        if let Some(missing) = &*self.shared.missing.lock() {
+            return Some(PauseReason::Restoring { batch: missing.batch });
+        }
         let Some(origin) = self.window.deep(self.terms.conf_depth) else { return Some(PauseReason::Syncing) };
         if origin.number < self.position().origin {
             return Some(PauseReason::Syncing);

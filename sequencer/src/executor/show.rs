@@ -19,13 +19,6 @@ impl Executor {
         metrics.finalized.set(gauge(view.finalized.number));
         metrics.unposted_seconds.set(gauge(self.unposted_seconds()));
         metrics.unposted_bytes.set(gauge(self.shared.unposted.lock().bytes() as u64));
-        metrics.paused.set(i64::from(view.pause.is_some()));
-        if view.pause != self.shared.view.borrow().pause {
-            match &view.pause {
-                Some(reason) => tracing::warn!(%reason, "paused"),
-                None => tracing::info!("building blocks"),
-            }
-        }
         self.shared.view.send_if_modified(|shown| {
             let changed = *shown != view;
             *shown = view;
@@ -76,6 +69,8 @@ impl Executor {
             finalized: head(self.stands.at_l1(self.tags.1)),
             end_time: clock.end_time,
             pause: self.pause.clone(),
+            throttled: Some((self.unposted_seconds(), self.settings.throttle_after_seconds))
+                .filter(|(seconds, after)| seconds >= after),
             pool_transactions: self.pool.len(),
             pool_bytes: self.pool.bytes(),
             rescued: self.rescued.len(),

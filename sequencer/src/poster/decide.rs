@@ -26,6 +26,8 @@ pub(super) struct Situation {
     pub(super) mined_nonce: u64,
     /// And by its newest final block.
     pub(super) final_nonce: u64,
+    /// Whether another transaction that used the nonce was seen in an L1 block.
+    pub(super) taken: bool,
     /// L1's newest final block.
     pub(super) final_block: u64,
     /// Whether the ledger has it as mined.
@@ -57,6 +59,8 @@ pub(super) enum Step {
     Final(usize),
     /// It was mined and is not any more.
     Reopen,
+    /// Something else used the nonce: nothing comes of the post unless L1 takes that back.
+    NonceTaken,
     /// Something else used the nonce, finally.
     NonceGone,
     /// Nothing to do now.
@@ -76,8 +80,13 @@ pub(super) fn decide(now: &Situation) -> Step {
         return if now.wanted { Step::Sign } else { Step::Withdraw };
     };
     if now.mined_nonce > nonce {
-        // Used, yet no receipt of ours: an endpoint may lag behind, so only a final block settles it.
-        return if now.final_nonce > nonce { Step::NonceGone } else { Step::Wait };
+        // Used, yet no receipt of ours: an endpoint may lag behind, so only what was seen in a block counts, and only a
+        // final block settles it.
+        return match (now.final_nonce > nonce, now.taken) {
+            (true, _) => Step::NonceGone,
+            (false, true) => Step::NonceTaken,
+            (false, false) => Step::Wait,
+        };
     }
     if !now.wanted && !last.cancels {
         return Step::Cancel;
@@ -101,6 +110,7 @@ mod tests {
             nonce: (!attempts.is_empty()).then_some(7),
             mined_nonce: 7,
             final_nonce: 7,
+            taken: false,
             final_block: 100,
             noted: false,
             wanted: true,
@@ -151,6 +161,15 @@ mod tests {
         assert_eq!(decide(&used), Step::Wait);
         assert_eq!(decide(&Situation { known: false, wanted: false, ..used.clone() }), Step::Wait);
         assert_eq!(decide(&Situation { final_nonce: 8, ..used }), Step::NonceGone);
+    }
+
+    #[test]
+    fn a_nonce_that_another_transaction_took_is_given_up_before_it_is_final() {
+        let taken = Situation { mined_nonce: 8, taken: true, ..situation(&[SENT]) };
+        assert_eq!(decide(&taken), Step::NonceTaken);
+        assert_eq!(decide(&Situation { final_nonce: 8, ..taken.clone() }), Step::NonceGone);
+        // L1 took the other one back.
+        assert_eq!(decide(&Situation { mined_nonce: 7, taken: false, known: false, ..taken }), Step::Broadcast);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Taking the steps that [`decide`](super::decide) names: sign, store, send; each can be repeated after a crash.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,20 @@ use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{B256, Bytes};
 use mayfly_fail::fail_point;
-use mayfly_l1::{Blob, BlockTag, Fees, L1Error, Sender, TransactionReceipt, TxIntent, TxKind};
-use mayfly_ledger::{Attempt, Inclusion, Outbox, Post, PostState};
+use mayfly_l1::{Blob, BlockRef, BlockTag, Fees, L1Error, Sender, TransactionReceipt, TxIntent, TxKind};
+use mayfly_ledger::{Attempt, Inclusion, MAX_ATTEMPTS, Outbox, Post, PostId, PostState};
+use parking_lot::Mutex;
 
 use super::decide::{AttemptState, Situation, Step, decide};
+use super::trouble::Trouble;
 use crate::clock::Clock;
 use crate::error::SequencerError;
 use crate::shared::Shared;
+
+/// Attempts of a post that are kept for taking its nonce back.
+const MAX_CANCELS: usize = 8;
+/// So many times the usual wait, an offer that covers what L1 asks is left as it is.
+const PATIENCE: u32 = 4;
 
 /// What a step led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +32,12 @@ pub(super) enum Outcome {
     Mined { succeeded: bool, cancelled: bool, wei: u128 },
     /// Nothing can happen to it any more.
     Ended,
+    /// Another transaction used its nonce, not finally yet.
+    Taken,
     /// It cannot be sent as it is: L1 would revert it.
     Hopeless(String),
     /// Something keeps it from going on; worth showing.
-    Trouble(String),
+    Trouble(Trouble),
 }
 
 /// Drives posts of one key.
@@ -37,6 +47,8 @@ pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) bump_after: Duration,
     pub(super) clock: Clock,
+    /// Posts whose nonce another transaction used, and the L1 block that has it.
+    pub(super) taken: Mutex<HashMap<PostId, BlockRef>>,
 }
 
 struct Known {
@@ -67,8 +79,12 @@ impl Driver {
         let known = self.look(post, wanted, final_block).await?;
         let step = decide(&known.situation);
         tracing::debug!(post = %post.key, ?step, "poster");
+        if step != Step::NonceTaken {
+            self.taken.lock().remove(&post.id);
+        }
         match step {
             Step::Wait => Ok(Outcome::Pending),
+            Step::NonceTaken => Ok(Outcome::Taken),
             Step::Sign => self.sign_first(post).await,
             Step::Withdraw => {
                 self.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
@@ -89,10 +105,28 @@ impl Driver {
         }
     }
 
-    /// Whether nothing can come of the post any more, or only if L1 takes back the block that it was mined in.
+    /// Whether an L1 block has a transaction with this nonce that is none of ours.
+    async fn is_taken(&self, post: &Post, nonce: u64, ours: &[B256]) -> Result<bool, SequencerError> {
+        let client = self.sender.client();
+        let seen = self.taken.lock().get(&post.id).copied();
+        if let Some(at) = seen {
+            let header = client.try_header(BlockTag::Number(at.number)).await.map_err(l1_error)?;
+            if header.is_some_and(|header| header.hash() == at.hash) {
+                return Ok(true);
+            }
+        }
+        let user = self.sender.nonce_user(nonce).await.map_err(l1_error)?;
+        let Some((at, hash)) = user.filter(|(_, hash)| !ours.contains(hash)) else { return Ok(false) };
+        tracing::error!(post = %post.key, nonce, %hash, "another transaction of the posting key used the nonce");
+        self.taken.lock().insert(post.id, at);
+        Ok(true)
+    }
+
+    /// Whether nothing can come of the post any more, or only if L1 takes back the block that it was mined in, or that
+    /// its nonce was used in.
     pub(super) async fn is_spent(&self, post: &Post) -> Result<bool, SequencerError> {
         Ok(match &post.inclusion {
-            _ if post.state.has_ended() => true,
+            _ if post.state.has_ended() || self.taken.lock().contains_key(&post.id) => true,
             Some(inclusion) => !inclusion.succeeded || self.is_cancelled(post, inclusion).await?,
             None => false,
         })
@@ -125,6 +159,12 @@ impl Driver {
             _ => 0,
         };
         let is_mined = receipts.iter().any(Option::is_some);
+        let taken = match post.nonce {
+            Some(nonce) if !is_mined && mined_nonce > nonce && final_nonce <= nonce => {
+                self.is_taken(post, nonce, &hashes).await?
+            }
+            _ => false,
+        };
         let known = match hashes.last() {
             Some(last) if !is_mined => self.sender.knows(*last).await.map_err(l1_error)?,
             _ => true,
@@ -141,6 +181,7 @@ impl Driver {
             nonce: post.nonce,
             mined_nonce,
             final_nonce,
+            taken,
             final_block,
             noted: post.state == PostState::Mined,
             wanted,
@@ -157,7 +198,11 @@ impl Driver {
             Err(L1Error::Reverted { reason, .. }) => return Ok(Outcome::Hopeless(reason)),
             Err(error) => return self.trouble(error),
         };
-        let fees = self.sender.suggest_fees().await.map_err(l1_error)?;
+        // Nothing is signed that could not be included: it would hold the account's place in the pool meanwhile.
+        let fees = match self.sender.quote(intent.kind()).await.map_err(l1_error)?.within_caps() {
+            Ok(fees) => fees,
+            Err(error) => return self.trouble(error),
+        };
         let mined = self.sender.mined_nonce().await.map_err(l1_error)?;
         let lease = self.ledger.lease(post.id, mined).await.map_err(ledger_error)?;
         fail_point("post-leased");
@@ -175,20 +220,32 @@ impl Driver {
             return Ok(Outcome::Pending);
         };
         let (kind, gas_limit) = kind_and_gas(raw)?;
-        let offered = Fees {
-            max_fee_per_gas: last.max_fee_per_gas,
-            max_priority_fee_per_gas: last.max_priority_fee_per_gas,
-            max_fee_per_blob_gas: last.max_fee_per_blob_gas.unwrap_or_default(),
-        };
-        let suggested = self.sender.suggest_fees().await.map_err(l1_error)?;
-        let fees = match offered.bump(suggested, kind, self.sender.caps()) {
-            Ok(fees) => fees,
-            Err(error) => {
+        let offered = offer_of(last);
+        let cancels = cancel || last.cancels;
+        let quote = self.sender.quote(kind).await.map_err(l1_error)?;
+        let patient = known.situation.attempts.last().is_none_or(|a| a.age < self.bump_after * PATIENCE);
+        let enough = !cancel && patient && known.situation.known && offered.covers(quote.fees, kind);
+        let spent = known.attempts.len() + if cancels { 0 } else { MAX_CANCELS } >= MAX_ATTEMPTS;
+        let bumped = offered.bump(quote.fees, kind, self.sender.caps());
+        let fees = match (quote.within_caps(), bumped) {
+            // More would not be included either, or the place in the pool is all that is missing.
+            (Err(error), _) | (Ok(_), Err(error)) => {
                 let _ = self.sender.broadcast(raw).await;
                 return self.trouble(error);
             }
+            (Ok(_), Ok(_)) if enough => return Ok(Outcome::Pending),
+            (Ok(_), Ok(_)) if spent => {
+                let _ = self.sender.broadcast(raw).await;
+                return Ok(Outcome::Trouble(in_vain(known.attempts.len())));
+            }
+            (Ok(_), Ok(fees)) => fees,
         };
-        let cancels = cancel || last.cancels;
+        let new = Replacement { cancels, kind, gas_limit, fees };
+        self.sign_again(post, known, new).await
+    }
+
+    async fn sign_again(&self, post: &Post, known: &Known, new: Replacement) -> Result<Outcome, SequencerError> {
+        let Replacement { cancels, kind, gas_limit, fees } = new;
         let intent = self.intent(post).await?;
         if !cancels {
             // The lease holds a lock in the ledger: proofs are computed before it is taken.
@@ -213,14 +270,39 @@ impl Driver {
         let Some((last, raw)) = known.attempts.last().and_then(|a| Some((a, a.raw.as_ref()?))) else {
             return Ok(Outcome::Pending);
         };
+        let age = known.situation.attempts.last().map_or(Duration::ZERO, |a| a.age);
         match self.sender.broadcast(raw).await {
-            Err(L1Error::ReplacementUnderpriced(_) | L1Error::Underpriced(_)) => self.replace(post, known, false).await,
+            Err(L1Error::Underpriced(_)) => self.replace(post, known, false).await,
+            // Another transaction stands at the nonce, and pays more. It may well be mined: no race for each second.
+            Err(error @ L1Error::ReplacementUnderpriced(_)) if age < self.bump_after / PATIENCE => self.trouble(error),
+            Err(L1Error::ReplacementUnderpriced(_)) => self.replace(post, known, false).await,
+            Err(error @ L1Error::KindBlocked(_)) if age < self.bump_after => self.trouble(error),
+            Err(L1Error::KindBlocked(_)) => self.unblock(post, known, last, raw).await,
             Err(error) => self.trouble(error),
             Ok(_) => {
                 self.ledger.mark_broadcast(last.tx_hash).await.map_err(ledger_error)?;
                 Ok(Outcome::Pending)
             }
         }
+    }
+
+    /// A transaction of the other kind, which the ledger does not know, holds the account's place in the pool and is not
+    /// mined: only one of its own kind replaces it. That one uses the nonce up, and the post is made anew.
+    async fn unblock(&self, post: &Post, known: &Known, last: &Attempt, raw: &[u8]) -> Result<Outcome, SequencerError> {
+        let kind = match kind_and_gas(raw)?.0 {
+            TxKind::Plain => TxKind::Blob,
+            TxKind::Blob => TxKind::Plain,
+        };
+        if known.attempts.len() >= MAX_ATTEMPTS {
+            return Ok(Outcome::Trouble(in_vain(known.attempts.len())));
+        }
+        let quote = self.sender.quote(kind).await.map_err(l1_error)?;
+        let fees = match quote.within_caps().and_then(|fees| offer_of(last).bump(fees, kind, self.sender.caps())) {
+            Ok(fees) => fees,
+            Err(error) => return self.trouble(error),
+        };
+        tracing::warn!(post = %post.key, ?kind, "the pool holds a transaction of the other kind: using the nonce up");
+        self.sign_again(post, known, Replacement { cancels: true, kind, gas_limit: 0, fees }).await
     }
 
     async fn broadcast(&self, raw: &Bytes, hash: B256) -> Result<Outcome, SequencerError> {
@@ -237,7 +319,7 @@ impl Driver {
     fn trouble(&self, error: L1Error) -> Result<Outcome, SequencerError> {
         match error {
             L1Error::NonceTooLow(_) => Ok(Outcome::Pending),
-            error => Ok(Outcome::Trouble(error.to_string())),
+            error => Ok(Outcome::Trouble(Trouble::of_l1(&error, self.sender.address()))),
         }
     }
 
@@ -261,6 +343,27 @@ impl Driver {
         let blobs = blobs.iter().map(|blob| Blob::try_from(blob.data.as_ref()));
         let blobs = blobs.collect::<Result<Vec<_>, _>>().map_err(|e| SequencerError::Ledger(format!("blob: {e}")))?;
         Ok(TxIntent { to: post.to, value: post.value, data: post.input.clone(), blobs: blobs.into() })
+    }
+}
+
+/// What is signed in place of an earlier attempt.
+struct Replacement {
+    cancels: bool,
+    kind: TxKind,
+    /// Of no concern to one that cancels.
+    gas_limit: u64,
+    fees: Fees,
+}
+
+fn in_vain(times: usize) -> Trouble {
+    Trouble::new(format!("offered {times} times in vain"), "by itself, once l1 includes one of them")
+}
+
+fn offer_of(attempt: &Attempt) -> Fees {
+    Fees {
+        max_fee_per_gas: attempt.max_fee_per_gas,
+        max_priority_fee_per_gas: attempt.max_priority_fee_per_gas,
+        max_fee_per_blob_gas: attempt.max_fee_per_blob_gas.unwrap_or_default(),
     }
 }
 

@@ -11,8 +11,11 @@ mod batch;
 mod decide;
 mod drive;
 mod due;
+mod gap;
 mod run;
 mod runway;
+mod trouble;
+mod wanted;
 
 pub use run::PosterStatus;
 pub(crate) use run::{Poster, PosterParts};

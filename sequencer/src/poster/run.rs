@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::B256;
 use alloy_sol_types::SolCall;
 use mayfly_contracts::inbox::Inbox::postBatchCall;
 use mayfly_fail::fail_point;
 use mayfly_l1::{Sender, offload};
 use mayfly_ledger::{Outbox, Post, PostId, PostState, Purpose};
 use mayfly_proto::Commodity;
-use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS, Payload, decode, unpack_blobs};
+use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS};
 use mayfly_rollup::derive::BatchData;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -21,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Built, CODEC_BLOBS, Order, assemble, choose_origin, encode_checked, wants_blobs, warm_up};
 use super::drive::{Driver, Outcome, l1_error, ledger_error};
 use super::due::{Due, Waiting, due};
+use super::gap::{self, Gap};
 use super::runway::Runway;
+use super::trouble::Trouble;
+use super::wanted::Last;
 use crate::clock::Clock;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
@@ -29,12 +31,16 @@ use crate::executor::{Mailbox, Message, PostingHealth};
 use crate::shared::Shared;
 use crate::terms::{DaChoice, Terms};
 use crate::unposted::UnpostedBlock;
-use crate::view::{PostView, Stage};
+use crate::view::PostView;
 
 /// Raw bytes of blocks looked at for one batch; columns and compression make them smaller.
 const MAX_RAW_BYTES: usize = 4 << 20;
 /// Same content under a new key, after its post ended without effect.
-const MAX_REPEATS: usize = 16;
+const MAX_REPEATS: usize = 64;
+/// Before a batch that L1 would revert is made again; doubled each time, up to
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// this. The content changes before it was made [`MAX_REPEATS`] times, since its origin grows stale.
+const MAX_REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// How often the balance is asked for.
 const BALANCE_EVERY: Duration = Duration::from_secs(10);
 const GWEI: u128 = 1_000_000_000;
@@ -46,6 +52,8 @@ pub struct PosterStatus {
     pub in_flight: Option<u64>,
     /// What keeps it from going on; empty if nothing does.
     pub trouble: String,
+    /// What would end that.
+    pub trouble_ends: String,
     /// What the posting key holds, in wei.
     pub balance_wei: u128,
     /// How many seconds that lasts at the recent rate.
@@ -66,33 +74,51 @@ pub(crate) struct PosterParts {
     pub(crate) clock: Clock,
 }
 
-/// The last block of a post's batch, to see whether the chain still has it.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    number: u64,
-    hash: B256,
-    timestamp: u64,
-}
-
 /// See the module.
 pub(crate) struct Poster {
-    terms: Terms,
+    pub(super) terms: Terms,
     settings: SequencerSettings,
-    driver: Driver,
-    shared: Arc<Shared>,
+    pub(super) driver: Driver,
+    pub(super) shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     status: Arc<Mutex<PosterStatus>>,
-    lasts: HashMap<PostId, Last>,
+    pub(super) lasts: HashMap<PostId, Last>,
     runway: Runway,
     paid: HashMap<PostId, ()>,
     balance_at: Option<Instant>,
+    gap: Option<Gap>,
+    refused: Refused,
+}
+
+/// What L1 would revert, and when to ask again: state that one endpoint lags behind with, say.
+#[derive(Debug, Default)]
+struct Refused {
+    why: String,
+    times: u32,
+    until: Option<tokio::time::Instant>,
+}
+
+impl Refused {
+    fn again(&mut self, why: String) {
+        let pause = REFUSED_PAUSE.saturating_mul(1 << self.times.min(10)).min(MAX_REFUSED_PAUSE);
+        *self = Self { why, times: self.times.saturating_add(1), until: Some(tokio::time::Instant::now() + pause) };
+    }
+
+    fn trouble(&self) -> Trouble {
+        Trouble::new(self.why.clone(), "by itself, once l1 would take the batch: it is made anew every now and then")
+    }
+
+    fn waits(&self) -> bool {
+        self.until.is_some_and(|until| until > tokio::time::Instant::now())
+    }
 }
 
 impl Poster {
     pub(crate) fn new(parts: PosterParts) -> Self {
         let PosterParts { terms, settings, ledger, sender, shared, mailbox, status, clock } = parts;
         let bump_after = Duration::from_secs(settings.bump_after_seconds.max(1));
-        let driver = Driver { ledger, sender, shared: Arc::clone(&shared), bump_after, clock };
+        let taken = Mutex::default();
+        let driver = Driver { ledger, sender, shared: Arc::clone(&shared), bump_after, clock, taken };
         let (lasts, paid) = (HashMap::new(), HashMap::new());
         Self {
             terms,
@@ -105,6 +131,8 @@ impl Poster {
             runway: Runway::default(),
             paid,
             balance_at: None,
+            gap: None,
+            refused: Refused::default(),
         }
     }
 
@@ -122,7 +150,7 @@ impl Poster {
                 () = cancel.cancelled() => return,
                 round = self.round() => round,
             };
-            let trouble = round.unwrap_or_else(|error| error.to_string());
+            let trouble = round.unwrap_or_else(|error| Trouble::of(&error));
             if self.report(trouble).await.is_err() {
                 return;
             }
@@ -134,25 +162,34 @@ impl Poster {
         }
     }
 
-    async fn report(&self, trouble: String) -> Result<(), SequencerError> {
-        let changed = std::mem::replace(&mut self.status.lock().trouble, trouble.clone()) != trouble;
-        if changed {
-            if !trouble.is_empty() {
-                tracing::warn!(trouble, "posting to l1 is in trouble");
+    async fn report(&self, trouble: Trouble) -> Result<(), SequencerError> {
+        let Trouble { what, ends } = trouble;
+        let (changed, is_other) = {
+            let mut status = self.status.lock();
+            let changed = std::mem::replace(&mut status.trouble, what.clone()) != what;
+            (changed, std::mem::replace(&mut status.trouble_ends, ends.clone()) != ends)
+        };
+        // Its numbers may change with each look; the log has it once.
+        if is_other {
+            match what.as_str() {
+                "" => tracing::info!("posting to l1 goes on"),
+                trouble => tracing::warn!(trouble, ends, "posting to l1 is in trouble"),
             }
-            self.mailbox.send(Message::Posting(PostingHealth { trouble })).await?;
+        }
+        if changed {
+            self.mailbox.send(Message::Posting(PostingHealth { trouble: what })).await?;
         }
         Ok(())
     }
 
     /// One look at everything. What it returns is what keeps posting from going on, if anything does.
-    async fn round(&mut self) -> Result<String, SequencerError> {
+    async fn round(&mut self) -> Result<Trouble, SequencerError> {
         self.look_at_balance().await?;
         let view = self.shared.view.borrow().post.clone();
         if !view.synced {
-            return Ok(String::new());
+            return Ok(Trouble::default());
         }
-        let mut trouble = String::new();
+        let mut trouble = Trouble::default();
         let mut busy = None;
         let open = self.driver.ledger.open_posts(self.driver.sender.address()).await.map_err(ledger_error)?;
         self.lasts.retain(|id, _| open.iter().any(|p| p.id == *id));
@@ -171,9 +208,8 @@ impl Poster {
                     trouble = why;
                 }
                 Outcome::Hopeless(why) => {
-                    trouble = format!("l1 would revert batch {}: {why}", call.seq);
                     tracing::warn!(seq = call.seq, why, "batch taken back");
-                    self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
+                    trouble = self.take_back(post, call.seq, &why).await?;
                 }
                 Outcome::Mined { succeeded, cancelled, wei } => {
                     self.note_mined(post, call.seq, wei, succeeded && !cancelled);
@@ -181,25 +217,35 @@ impl Poster {
                         busy = Some(call.seq);
                     }
                 }
-                Outcome::Ended => {}
+                Outcome::Ended | Outcome::Taken => {}
             }
         }
+        let waits = open.iter().any(|post| post.state != PostState::Mined);
+        if let Some(why) = self.close_gap(&open, waits).await? {
+            trouble = Trouble::new(why, "by itself, once l1 includes what uses them up");
+        }
         self.status.lock().in_flight = busy;
+        self.look_at_restored(busy, &view);
         // A batch that was just taken back is not built again in the same round; one that reverted is, at once.
-        if busy.is_none() && trouble.is_empty() {
+        if busy.is_none() && trouble.is_none() {
             trouble = self.post_next(&view).await?;
         }
         Ok(trouble)
     }
 
     /// Builds and sends the next batch if it is time.
-    async fn post_next(&mut self, view: &PostView) -> Result<String, SequencerError> {
-        let Some((why, blocks)) = self.blocks_due(view) else { return Ok(String::new()) };
+    async fn post_next(&mut self, view: &PostView) -> Result<Trouble, SequencerError> {
+        let Some((why, blocks)) = self.blocks_due(view) else { return Ok(Trouble::default()) };
+        if self.refused.waits() {
+            return Ok(self.refused.trouble());
+        }
         let Some(mut built) = self.build(view, blocks).await? else {
-            return Ok("no usable l1 origin for the next batch".to_owned());
+            let why = "no usable l1 origin for the next batch";
+            return Ok(Trouble::new(why, "by itself, with l1's next blocks"));
         };
         let Some(post) = self.enqueue(&mut built).await? else {
-            return Ok(format!("batch {} ended {MAX_REPEATS} times without effect", view.seq));
+            let why = format!("batch {} ended {MAX_REPEATS} times without effect", view.seq);
+            return Ok(Trouble::new(why, "by itself, once the batch holds more or names another origin"));
         };
         let data = if built.fields.codec == CODEC_BLOBS {
             BatchData::Blobs(built.post.blobs.iter().map(|blob| blob.data.clone()).collect())
@@ -215,12 +261,24 @@ impl Poster {
         let final_block = self.driver.final_block().await?;
         match self.driver.step(&post, true, final_block).await? {
             Outcome::Trouble(why) => Ok(why),
-            Outcome::Hopeless(why) => {
-                self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
-                Ok(format!("l1 would revert batch {}: {why}", view.seq))
-            }
-            _ => Ok(String::new()),
+            Outcome::Hopeless(why) => self.take_back(&post, view.seq, &why).await,
+            _ => Ok(Trouble::default()),
         }
+    }
+
+    /// L1 would revert the post: it is made anew a little later.
+    async fn take_back(&mut self, post: &Post, seq: u64, why: &str) -> Result<Trouble, SequencerError> {
+        self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
+        self.refused.again(format!("l1 would revert batch {seq}: {why}"));
+        Ok(self.refused.trouble())
+    }
+
+    async fn close_gap(&mut self, open: &[Post], waits: bool) -> Result<Option<String>, SequencerError> {
+        if !waits {
+            self.gap = None;
+            return Ok(None);
+        }
+        gap::close(&mut self.gap, &self.driver.sender, open, self.driver.bump_after).await
     }
 
     /// The blocks that should leave now, if any.
@@ -278,58 +336,10 @@ impl Poster {
         Ok(None)
     }
 
-    /// Whether the batch still follows L1's last one and holds the chain's own blocks.
-    async fn is_wanted(&mut self, post: &Post, call: &postBatchCall, view: &PostView) -> Result<bool, SequencerError> {
-        if matches!(post.state, PostState::Mined) {
-            return Ok(true);
-        }
-        let origin = self.shared.origin(call.originNumber);
-        let open = !matches!(view.stage, Stage::Frozen | Stage::Closing | Stage::Closed);
-        let fits = call.seq == view.seq
-            && call.parentHash == view.parent_hash
-            && origin == Some(call.originHash)
-            && view.l1_number.saturating_sub(call.originNumber) < self.terms.max_origin_lag;
-        if !open || !fits {
-            return Ok(false);
-        }
-        let last = match self.lasts.get(&post.id) {
-            Some(last) => *last,
-            None => match self.find_last(post, call, view).await? {
-                Some(last) => *self.lasts.entry(post.id).or_insert(last),
-                None => return Ok(false),
-            },
-        };
-        let ripe = last.timestamp <= view.l1_time;
-        Ok(ripe && self.shared.unposted.lock().hash_of(last.number) == Some(last.hash))
-    }
-
-    /// After a restart: which of our blocks a stored post holds, if they are our blocks.
-    async fn find_last(
-        &self,
-        post: &Post,
-        call: &postBatchCall,
-        view: &PostView,
-    ) -> Result<Option<Last>, SequencerError> {
-        let bytes = if call.codec == CODEC_BLOBS {
-            let blobs = self.driver.ledger.post_blobs(post.id).await.map_err(ledger_error)?;
-            let blobs: Vec<_> = blobs.into_iter().map(|b| b.data).collect();
-            unpack_blobs(&blobs).map_err(|e| SequencerError::Batch(e.to_string()))?
-        } else {
-            call.data.to_vec()
-        };
-        let Payload { parent_hash, blocks } = decode(&bytes).map_err(|e| SequencerError::Batch(e.to_string()))?;
-        let durable = self.shared.durable.load(Ordering::Acquire);
-        let ours = self.shared.unposted.lock().first(durable, usize::MAX, blocks.len());
-        let same = parent_hash == view.posted.hash
-            && ours.len() == blocks.len()
-            && ours.iter().zip(&blocks).all(|(ours, theirs)| ours.to_batch_block() == *theirs);
-        let last = ours.last().filter(|_| same);
-        Ok(last.map(|last| Last { number: last.number, hash: last.hash, timestamp: last.timestamp }))
-    }
-
     fn note_mined(&mut self, post: &Post, seq: u64, wei: u128, posted: bool) {
         if self.paid.insert(post.id, ()).is_none() {
             self.runway.paid(self.driver.clock.instant(), wei);
+            self.refused = Refused::default();
             if posted {
                 tracing::info!(seq, wei, "batch on l1");
                 self.shared.metrics.batches.inc();

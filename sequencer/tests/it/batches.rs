@@ -3,17 +3,9 @@
 use alloy_primitives::{Address, Bytes};
 use mayfly_l1::{BlockTag, Key};
 use mayfly_ledger::{BatchState, Stage};
-use mayfly_sequencer::{Origin, PauseReason, SequencerHandle, SequencerSettings, SubmitError};
+use mayfly_sequencer::{Mode, Origin, PauseReason, SequencerHandle, SequencerSettings, SubmitError};
 
 use super::env::{Env, PATIENCE, User, settings, until};
-
-/// Lets L1 stand still, or go on.
-async fn mine(env: &Env, goes_on: bool) {
-    let client = env.anvil.client();
-    let interval = u64::from(goes_on);
-    let _: serde_json::Value = client.request("evm_setAutomine", serde_json::json!([goes_on])).await.unwrap();
-    let _: serde_json::Value = client.request("evm_setIntervalMining", serde_json::json!([interval])).await.unwrap();
-}
 
 async fn pay(sequencer: &SequencerHandle, users: &mut [User]) {
     let raws: Vec<Bytes> = users.iter_mut().map(|user| user.pay(Address::repeat_byte(1), 0)).collect();
@@ -94,15 +86,17 @@ async fn posting_that_stalls_pauses_with_a_reason_and_goes_on_by_itself() {
     let mut users = vec![User::new(Key::random(), &env.info)];
     pay(&sequencer, &mut users).await;
     until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
-    mine(&env, false).await;
+    env.stand_still().await;
     pay(&sequencer, &mut users).await;
     until("paused", || async { sequencer.status().pause.is_some() }).await;
     let status = sequencer.status();
     assert!(matches!(status.pause, Some(PauseReason::PostingStalled { max_seconds: 6, .. })), "{:?}", status.pause);
+    assert_eq!((status.condition.state, status.condition.reason), (Mode::Paused, "posting-stalled"));
+    assert!(status.condition.ends.starts_with("by itself"), "{}", status.condition);
     let raw = users[0].pay(Address::repeat_byte(1), 0);
     let refused = sequencer.submit_one(raw.clone(), Origin::Local).await.unwrap_err();
     assert!(matches!(&refused, SubmitError::Paused { reason } if reason.contains("unposted for")), "{refused}");
-    mine(&env, true).await;
+    env.go_on().await;
     until("building again", || async { sequencer.status().pause.is_none() }).await;
     let hash = sequencer.submit_one(raw, Origin::Local).await.unwrap();
     sequencer.wait_receipt(hash, PATIENCE).await.unwrap();
@@ -120,7 +114,7 @@ async fn a_batch_that_reverted_is_posted_again_at_once() {
     let time = sequencer.reader().head().header.timestamp;
     // A batch does not hold blocks younger than L1's head.
     until("l1 is as late", || async { client.head(BlockTag::Latest).await.unwrap().timestamp > time }).await;
-    mine(&env, false).await;
+    env.stand_still().await;
     until("sent", || async { sequencer.status().poster.in_flight == Some(1) }).await;
     until("in l1's pool", || async {
         let content: serde_json::Value = client.request("txpool_status", serde_json::json!([])).await.unwrap();
@@ -136,7 +130,7 @@ async fn a_batch_that_reverted_is_posted_again_at_once() {
     env.anvil.mine(1, 1).await.unwrap();
     set(&code.to_string()).await;
     assert_eq!((env.batch_count().await, client.nonce(poster, BlockTag::Latest).await.unwrap()), (0, 1));
-    mine(&env, true).await;
+    env.go_on().await;
     until("posted", || async { sequencer.status().unposted_blocks == 0 }).await;
     assert_eq!((env.batch_count().await, client.nonce(poster, BlockTag::Latest).await.unwrap()), (1, 2));
     until("recorded", || async {

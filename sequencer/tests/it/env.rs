@@ -34,7 +34,7 @@ pub(crate) struct Env {
     pub(crate) ledger: Ledger,
     pub(crate) database: String,
     pub(crate) dir: TempDir,
-    _server: Server,
+    server: Server,
     _server_dir: TempDir,
 }
 
@@ -130,7 +130,7 @@ impl Env {
         let ledger = Ledger::connect(&database).await.unwrap();
         ledger.insert_rollup(&row(&info)).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        Self { anvil, info, ledger, database, dir, _server: server, _server_dir: server_dir }
+        Self { anvil, info, ledger, database, dir, server, _server_dir: server_dir }
     }
 
     pub(crate) async fn sequencer(&self, settings: SequencerSettings) -> SequencerHandle {
@@ -207,6 +207,41 @@ impl Env {
             });
         }
         blocks
+    }
+
+    /// Another database, empty.
+    pub(crate) async fn other_database(&self) -> String {
+        self.server.create_database("other").await.unwrap()
+    }
+
+    pub(crate) async fn rpc(&self, method: &str, params: serde_json::Value) -> serde_json::Value {
+        self.anvil.client().request(method, params).await.unwrap()
+    }
+
+    /// L1 makes no blocks by itself.
+    pub(crate) async fn stand_still(&self) {
+        self.rpc("evm_setAutomine", serde_json::json!([false])).await;
+        self.rpc("evm_setIntervalMining", serde_json::json!([0])).await;
+    }
+
+    /// L1 makes blocks again.
+    pub(crate) async fn go_on(&self) {
+        self.rpc("evm_setAutomine", serde_json::json!([true])).await;
+        self.rpc("evm_setIntervalMining", serde_json::json!([1])).await;
+    }
+
+    /// One L1 block, after this time: a batch does not hold blocks younger than L1's head.
+    pub(crate) async fn tick_after(&self, time: u64) {
+        if self.anvil.client().head(BlockTag::Latest).await.unwrap().timestamp <= time {
+            self.rpc("evm_setNextBlockTimestamp", serde_json::json!([time + 1])).await;
+        }
+        self.rpc("evm_mine", serde_json::json!([])).await;
+    }
+
+    /// Transactions in L1's pool that could be mined.
+    pub(crate) async fn pooled(&self) -> u64 {
+        let status = self.rpc("txpool_status", serde_json::json!([])).await;
+        status["pending"].as_str().and_then(|hex| u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok()).unwrap()
     }
 
     /// The Inbox's count of batches.

@@ -8,7 +8,9 @@ mod end;
 mod env;
 mod faults;
 mod poison;
-
+mod lost;
+mod posting;
+mod proxy;
 mod queue;
 mod rebase;
 mod reorg;

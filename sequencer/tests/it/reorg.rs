@@ -146,8 +146,18 @@ async fn l1_is_read_again_when_it_takes_back_what_it_called_final() {
     let reader = sequencer.reader();
     let stands = |(number, hash): (usize, &B256)| reader.block_by_number(number as u64).unwrap().unwrap().hash == *hash;
     assert!(derived.iter().enumerate().all(stands), "what l1 still has");
-    // Posts that ended as final keep their nonces, so posting may be for the operator to mend; answers go on.
-    pay(&sequencer, &mut users).await;
+    // Posts that ended as final keep their nonces, which L1 lost: they are used up, and posting goes on.
+    answered.extend(pay(&sequencer, &mut users).await);
+    until("posted again", || async {
+        let status = sequencer.status();
+        assert_eq!(status.failure, None);
+        status.unposted_blocks == 0 && status.poster.trouble.is_empty()
+    })
+    .await;
+    assert!(answered.iter().all(|hash| sequencer.find(*hash).is_some()));
     assert_eq!(sequencer.status().lost_count, 0);
+    let (derived, invalid, _) = env.derive_whole().await;
+    assert_eq!(invalid, Vec::<String>::new());
+    assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
     sequencer.shutdown().await;
 }
