@@ -131,7 +131,7 @@ mod tests {
         metrics.set_state(Mode::Paused, "posting-stalled");
         let families = registry.gather();
         let state = families.iter().find(|family| family.name() == "mayfly_sequencer_state").unwrap();
-        let shown: Vec<_> = state.get_metric().iter().filter(|metric| metric.get_gauge().value() == 1.0).collect();
+        let shown: Vec<_> = state.get_metric().iter().filter(|metric| metric.get_gauge().get_value() == 1.0).collect();
         let labels: Vec<_> = shown[0].get_label().iter().map(|label| label.value()).collect();
         assert_eq!((state.get_metric().len(), shown.len()), (REASONS.len(), 1));
         assert!(labels.contains(&"paused") && labels.contains(&"posting-stalled"), "{labels:?}");
