@@ -5,7 +5,7 @@ use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use alloy_primitives::Address;
 use eyre::{WrapErr, eyre};
 use mayfly_l1::{Key, L1Client, L1Options};
-use mayfly_ledger::Role;
+use mayfly_ledger::{L1Log, Role, Rollup};
 use mayfly_proto::Meter;
 use tokio::{
     net::TcpListener,
@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin, files,
+    heal::heal,
+    known::{self, Known},
     ledger::{Database, bind_l1},
     pulse::{part, watch_services},
     rollup::Running,
@@ -235,6 +237,7 @@ impl Parts {
         let mut pulse = JoinSet::new();
         let (l1, ledger, readiness) = (inner.l1.clone(), inner.ledger.clone(), Arc::clone(&inner.readiness));
         pulse.spawn(watch_services(l1, ledger, readiness, inner.l1_poll()));
+        pulse.spawn(heal(Arc::clone(&inner)));
         let (shutdown, usage_stop) = (public.shutdown(), CancellationToken::new());
         let (serve, drain) = (serve_public(rpc.0, public), usage.run(usage_stop.clone()));
         let task = tokio::spawn(async move {
@@ -257,8 +260,9 @@ impl Parts {
     }
 }
 
-/// Every rollup the ledger says this node sequences. One that does not open stops no other.
+/// Every rollup the ledger says this node sequences. One that does not open stops no other, and is tried again later.
 async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
+    remember(inner).await?;
     for stored in inner.ledger.rollups().await? {
         if stored.role == Role::Sequencer {
             let name = stored.name.clone();
@@ -274,6 +278,39 @@ async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
     let default = &inner.config.default_rollup;
     if !default.is_empty() && !inner.directory.set_default(default) {
         tracing::warn!(rollup = %default, "default_rollup is not known to this node");
+    }
+    Ok(())
+}
+
+/// Puts rollups whose chains are here into a ledger that does not know them: it is not the one from before.
+async fn remember(inner: &Inner) -> eyre::Result<()> {
+    let dir = inner.data_dir.join("rollups");
+    let here = tokio::task::spawn_blocking(move || known::all(&dir)).await?;
+    let recorded = inner.ledger.rollups().await?;
+    let is_lost = |known: &&Known| {
+        let ours = known.info.config.sequencer == inner.sequencer_key.address();
+        ours && known.info.l1_chain_id == inner.l1_chain_id && !recorded.iter().any(|r| r.address == known.info.rollup)
+    };
+    for known in here.iter().filter(is_lost) {
+        let Known { name, info, log_index } = known;
+        let stored = Rollup {
+            address: info.rollup,
+            name: name.clone(),
+            chain_id: info.chain_id,
+            settlement: info.settlement,
+            vault: info.vault,
+            role: Role::Sequencer,
+            config: info.to_json()?,
+            created: L1Log { number: info.l1_number, hash: info.l1_hash, index: *log_index },
+        };
+        match inner.ledger.insert_rollup(&stored).await {
+            Ok(()) => {
+                tracing::warn!(%name, rollup = %info.rollup, "the ledger did not know a rollup whose chain is here")
+            }
+            Err(error) => {
+                tracing::error!(%error, %name, rollup = %info.rollup, "a chain is here that the ledger refuses")
+            }
+        }
     }
     Ok(())
 }
