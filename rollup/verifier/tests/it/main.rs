@@ -6,4 +6,5 @@ mod disputes;
 mod end;
 mod follow;
 mod payouts;
+mod reorgs;
 mod world;
