@@ -243,3 +243,34 @@ fn l1_providers_are_used_through_the_l1_crate_only() {
     });
     assert_eq!(found, Vec::<String>::new());
 }
+
+/// Every test that docs/protocol/failures.md names exists, and every row names one.
+#[test]
+fn failures_are_shown_by_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+    let page = fs::read_to_string(root.join("docs/protocol/failures.md")).unwrap();
+    let mut sources = String::new();
+    let mut dirs = vec![root];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            let (path, name) = (entry.path(), entry.file_name().into_string().unwrap_or_default());
+            if path.is_dir() && !["target", "node_modules", ".git"].contains(&name.as_str()) {
+                dirs.push(path);
+            } else if name.ends_with(".rs") {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 3);
+    let mut named = 0;
+    for row in rows.filter(|row| !row.starts_with("| fault")) {
+        let tests: Vec<&str> = row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test: {row}");
+        for test in tests {
+            let known = [format!("fn {test}("), format!("{test}: ")];
+            assert!(known.iter().any(|known| sources.contains(known.as_str())), "{test} does not exist: {row}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} tests named");
+}

@@ -1,5 +1,8 @@
 //! `mayfly doctor`: looks at the machine, the database, L1 and the keys, and says what
-//! an operator would have to mend. Nothing here changes anything.
+//! an operator would have to mend; of a node that runs, what its rollups do and what would end that, and of one that
+//! does not, what it would begin with. Nothing here changes anything.
+
+mod rollups;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -44,7 +47,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
     /// What was looked at.
-    pub name: &'static str,
+    pub name: String,
     /// How it ended.
     pub verdict: Verdict,
     /// What was found, and what to do about it.
@@ -52,8 +55,8 @@ pub struct Check {
 }
 
 impl Check {
-    pub(crate) fn new(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Check {
-        Check { name, verdict, detail: detail.into() }
+    pub(crate) fn new(name: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Check {
+        Check { name: name.into(), verdict, detail: detail.into() }
     }
 }
 
@@ -98,6 +101,7 @@ pub async fn remote_checks(config: &NodeConfig) -> Vec<Check> {
     checks.push(clock(&l1).await);
     checks.push(factory(config, &l1).await);
     checks.push(poster(config, &l1, chain_id).await);
+    checks.extend(rollups::rollups(config, &l1).await);
     checks
 }
 

@@ -13,7 +13,12 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{pulse::watch_rollup, start::Inner, watch::Watch};
+use super::{
+    known::{self, Known},
+    pulse::watch_rollup,
+    start::Inner,
+    watch::Watch,
+};
 use crate::rpc;
 
 /// Small files beside the chain.
@@ -58,6 +63,8 @@ impl Running {
         let info = Arc::new(RollupInfo::from_json(&stored.config).wrap_err("what the ledger remembers of it")?);
         ensure!(info.rollup == stored.address, "the ledger's {} describes {}", stored.address, info.rollup);
         let chain = open_chain(inner, &info).await?;
+        let known = Known { name: stored.name.clone(), info: info.as_ref().clone(), log_index: stored.created.index };
+        known::write(&inner.chain_dir(info.rollup), &known)?;
         let beacon_urls = [inner.config.beacon_url().to_owned()];
         let handle = Sequencer::spawn(SequencerConfig {
             info: Arc::clone(&info),
@@ -89,6 +96,11 @@ impl Running {
         pumps.spawn(watch_rollup(handle.clone(), Arc::clone(&inner.readiness), stored.name.clone()));
         tracing::info!(rollup = %info.rollup, name = %stored.name, chain_id = info.chain_id, "sequencing");
         Ok(Running { info, name: stored.name, inner: Arc::clone(inner), handle, served, pumps })
+    }
+
+    /// Whether its sequencer ended by itself.
+    pub(super) fn has_failed(&self) -> bool {
+        self.handle.status().failure.is_some()
     }
 
     /// Whether it is over: it takes nothing any more but answers.

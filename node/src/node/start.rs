@@ -5,7 +5,7 @@ use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use alloy_primitives::Address;
 use eyre::{WrapErr, eyre};
 use mayfly_l1::{Key, L1Client, L1Options};
-use mayfly_ledger::Role;
+use mayfly_ledger::{L1Log, Role, Rollup};
 use mayfly_proto::Meter;
 use tokio::{
     net::TcpListener,
@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin, files,
+    heal::heal,
+    known::{self, Known},
     ledger::{Database, bind_l1},
     pulse::{part, watch_services},
     rollup::Running,
@@ -30,9 +32,6 @@ use crate::{
 
 /// What is shown moves with L1's blocks: looking more often finds nothing new.
 const MIN_L1_POLL_MS: u64 = 500;
-/// Pause before a rollup that could not be opened is tried again, at first and at most.
-const REOPEN_FIRST: Duration = Duration::from_secs(5);
-const REOPEN_MAX: Duration = Duration::from_secs(300);
 
 /// What every part of the node needs.
 pub(super) struct Inner {
@@ -239,7 +238,7 @@ impl Parts {
         let mut pulse = JoinSet::new();
         let (l1, ledger, readiness) = (inner.l1.clone(), inner.ledger.clone(), Arc::clone(&inner.readiness));
         pulse.spawn(watch_services(l1, ledger, readiness, inner.l1_poll()));
-        pulse.spawn(open_later(Arc::clone(&inner)));
+        pulse.spawn(heal(Arc::clone(&inner)));
         let (shutdown, usage_stop) = (public.shutdown(), CancellationToken::new());
         let (serve, drain) = (serve_public(rpc.0, public), usage.run(usage_stop.clone()));
         let task = tokio::spawn(async move {
@@ -262,49 +261,57 @@ impl Parts {
     }
 }
 
-/// Every rollup the ledger says this node sequences and that does not run. One that does not open stops no other;
-/// answers with how many did not.
-async fn open_missing(inner: &Arc<Inner>) -> eyre::Result<usize> {
-    let mut missing = 0;
-    for stored in inner.ledger.rollups().await?.into_iter().filter(|stored| stored.role == Role::Sequencer) {
-        // Held meanwhile: the operator may ask for the same.
-        let mut rollups = inner.rollups.lock().await;
-        if inner.stopping.is_cancelled() || rollups.iter().any(|running| running.info.rollup == stored.address) {
-            continue;
-        }
-        let name = stored.name.clone();
-        match Running::start(inner, stored).await {
-            Ok(running) => {
-                inner.readiness.clear(&part(&name));
-                rollups.push(running);
-            }
-            Err(error) => {
-                missing += 1;
-                tracing::error!(%name, error = format!("{error:#}"), "a rollup could not be opened");
-                inner.readiness.hold(part(&name), "it could not be opened; the log says why");
-            }
-        }
-    }
-    Ok(missing)
-}
-
-/// Tries again what could not be opened, ever more rarely: L1, the database or the disk may be well again.
-async fn open_later(inner: Arc<Inner>) {
-    let mut pause = REOPEN_FIRST;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = match open_missing(&inner).await {
-            Ok(0) => REOPEN_FIRST,
-            _ => (pause * 2).min(REOPEN_MAX),
-        };
-    }
-}
-
+/// Every rollup the ledger says this node sequences. One that does not open stops no other, and is tried again later.
 async fn resume(inner: &Arc<Inner>) -> eyre::Result<()> {
-    open_missing(inner).await?;
+    remember(inner).await?;
+    for stored in inner.ledger.rollups().await? {
+        if stored.role == Role::Sequencer {
+            let name = stored.name.clone();
+            match Running::start(inner, stored).await {
+                Ok(running) => inner.rollups.lock().await.push(running),
+                Err(error) => {
+                    tracing::error!(%name, error = format!("{error:#}"), "a rollup could not be opened");
+                    inner.readiness.hold(part(&name), "it could not be opened; the log says why");
+                }
+            }
+        }
+    }
     let default = &inner.config.default_rollup;
     if !default.is_empty() && !inner.directory.set_default(default) {
         tracing::warn!(rollup = %default, "default_rollup is not known to this node");
+    }
+    Ok(())
+}
+
+/// Puts rollups whose chains are here into a ledger that does not know them: it is not the one from before.
+async fn remember(inner: &Inner) -> eyre::Result<()> {
+    let dir = inner.data_dir.join("rollups");
+    let here = tokio::task::spawn_blocking(move || known::all(&dir)).await?;
+    let recorded = inner.ledger.rollups().await?;
+    let is_lost = |known: &&Known| {
+        let ours = known.info.config.sequencer == inner.sequencer_key.address();
+        ours && known.info.l1_chain_id == inner.l1_chain_id && !recorded.iter().any(|r| r.address == known.info.rollup)
+    };
+    for known in here.iter().filter(is_lost) {
+        let Known { name, info, log_index } = known;
+        let stored = Rollup {
+            address: info.rollup,
+            name: name.clone(),
+            chain_id: info.chain_id,
+            settlement: info.settlement,
+            vault: info.vault,
+            role: Role::Sequencer,
+            config: info.to_json()?,
+            created: L1Log { number: info.l1_number, hash: info.l1_hash, index: *log_index },
+        };
+        match inner.ledger.insert_rollup(&stored).await {
+            Ok(()) => {
+                tracing::warn!(%name, rollup = %info.rollup, "the ledger did not know a rollup whose chain is here")
+            }
+            Err(error) => {
+                tracing::error!(%error, %name, rollup = %info.rollup, "a chain is here that the ledger refuses")
+            }
+        }
     }
     Ok(())
 }

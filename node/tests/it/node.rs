@@ -14,6 +14,7 @@ use mayfly_contracts::predeploys::L2_MESSENGER;
 use mayfly_contracts::settlement::Settlement;
 use mayfly_l1::{Anvil, AnvilConfig, BeaconClient, BlockTag, Creation, FeeCaps, L1Options, Sender, SubmitOptions};
 use mayfly_node::config::NodeConfig;
+use mayfly_node::doctor::{Check, Verdict, remote_checks};
 use mayfly_node::keys::KeySource;
 use mayfly_node::node::Node;
 use mayfly_rollup::settlement::verify;
@@ -292,11 +293,56 @@ async fn a_rollup_that_cannot_open_stops_no_node_and_names_are_checked_first() {
     let (status, body) = world.ready(&node).await;
     assert_eq!(status, 503);
     assert!(body["reasons"]["rollup/night"].as_str().unwrap().contains("could not be opened"), "{body}");
-    // Mended, the operator starts it without a restart.
+    // Mended, it starts by itself.
     std::fs::remove_file(&chain).unwrap();
     std::fs::rename(&aside, &chain).unwrap();
-    world.run_rollup(&node, "night", first.rollup).await.unwrap();
     until("the readiness", async || (world.ready(&node).await.0 == 200).then_some(())).await;
+    node.stop().await.unwrap();
+}
+
+/// What `mayfly doctor` says of the rollup.
+async fn diagnosis(world: &World, node: Option<&Node>) -> Check {
+    let mut config = world.config();
+    // Nothing listens at the discard port.
+    let at = node.map_or("127.0.0.1:9".to_owned(), |node| node.admin_url().replace("http://", ""));
+    config.admin.listen = at.parse().unwrap();
+    let checks = remote_checks(&config).await;
+    checks.into_iter().find(|check| check.name == "rollup night").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollup_whose_ledger_is_lost_is_known_from_its_directory() {
+    let world = World::start().await;
+    let node = Node::start(world.config()).await.unwrap();
+    let creation = world.create(|_, _| {}).await;
+    world.run_rollup(&node, "night", creation.rollup).await.unwrap();
+    until("the readiness", async || (world.ready(&node).await.0 == 200).then_some(())).await;
+    let check = diagnosis(&world, Some(&node)).await;
+    assert!(check.verdict == Verdict::Ok && check.detail.contains("builds blocks"), "{check:?}");
+    let l1 = world.anvil.client();
+    let _: Value = l1.request("anvil_setBalance", json!([Anvil::key(1).address(), "0x0"])).await.unwrap();
+    world.send(&node, creation.chain_id, 0, Address::repeat_byte(1), Vec::new()).await;
+    let check = until("the trouble", async || {
+        let check = diagnosis(&world, Some(&node)).await;
+        (check.verdict == Verdict::Warn).then_some(check)
+    })
+    .await;
+    let ends = format!("ends once the posting key {} has ether", Anvil::key(1).address());
+    assert!(check.detail.to_lowercase().contains("insufficient funds") && check.detail.contains(&ends), "{check:?}");
+    let _: Value = l1.request("anvil_setBalance", json!([Anvil::key(1).address(), "0xde0b6b3a7640000"])).await.unwrap();
+    until("the post", async || {
+        let check = diagnosis(&world, Some(&node)).await;
+        check.detail.contains("; 0 unposted").then_some(())
+    })
+    .await;
+    node.stop().await.unwrap();
+    let check = diagnosis(&world, None).await;
+    assert!(check.verdict == Verdict::Ok && check.detail.contains("on L1 up to batch 1"), "{check:?}");
+
+    std::fs::remove_dir_all(world.dir.path().join("node/postgres")).unwrap();
+    let node = Node::start(world.config()).await.unwrap();
+    until("the readiness", async || (world.ready(&node).await.0 == 200).then_some(())).await;
+    assert_eq!(world.admin(&node, "/admin/info", None).await.unwrap()["names"], json!(["night"]));
     node.stop().await.unwrap();
 }
 

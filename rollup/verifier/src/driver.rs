@@ -1,6 +1,9 @@
 //! The verifier's task: L1 in, derivation, judgement, out to views and events.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::B256;
 use mayfly_l1::{BeaconClient, BlockRef, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower};
@@ -21,6 +24,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// L1 blocks read ahead of derivation.
 const BLOCKS_AHEAD: usize = 256;
+/// While it catches up, a view is shown at most so often: each shares the lists of all results, and whoever holds one
+/// makes the next change copy them.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// Higher than any block: nothing is in step with a head that was never seen.
 const UNKNOWN_HEAD: BlockRef = BlockRef { number: u64::MAX, hash: B256::ZERO };
 
@@ -48,6 +54,7 @@ pub struct Verifier {
     feed: Feed,
     book: ClaimBook,
     l1_head: watch::Receiver<BlockRef>,
+    shown: Option<Instant>,
     view: watch::Sender<View>,
     events: broadcast::Sender<VerifierEvent>,
     stop: CancellationToken,
@@ -77,6 +84,7 @@ impl Verifier {
             poll,
             book: ClaimBook::default(),
             l1_head: watch::channel(UNKNOWN_HEAD).1,
+            shown: None,
             view,
             events: events.clone(),
             stop: stop.clone(),
@@ -160,12 +168,20 @@ impl Verifier {
         for (log, event) in settlement {
             self.book.apply(block.number, block.timestamp, log.tx_hash, event);
         }
-        let judged = self.judge(&engine);
-        self.publish(&engine, block.block_ref(), block.timestamp);
-        for event in events.into_iter().chain(judged) {
-            self.tell(event);
+        let mut judged = Vec::new();
+        if !self.is_hurried(block.number) {
+            judged = self.judge(&engine);
+            self.publish(&engine, block.block_ref(), block.timestamp);
         }
+        events.into_iter().chain(judged).for_each(|event| self.tell(event));
         Ok(Some(engine))
+    }
+
+    /// Whether there is more of L1 to derive, a view was shown just now, and nobody waits for events.
+    fn is_hurried(&self, l1: u64) -> bool {
+        let head = self.l1_head.borrow().number;
+        let behind = head != UNKNOWN_HEAD.number && l1 < head;
+        behind && self.events.receiver_count() == 0 && self.shown.is_some_and(|at| at.elapsed() < SHOW_EVERY)
     }
 
     /// Fetches batch data for as long as it takes.
@@ -204,7 +220,8 @@ impl Verifier {
         self.tell(VerifierEvent::Reorg { common });
     }
 
-    fn publish(&self, engine: &Engine, l1: BlockRef, l1_time: u64) {
+    fn publish(&mut self, engine: &Engine, l1: BlockRef, l1_time: u64) {
+        self.shown = Some(Instant::now());
         let view = view(engine, &self.book, l1, l1_time, *self.l1_head.borrow());
         self.view.send_replace(view);
     }

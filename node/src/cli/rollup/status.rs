@@ -59,16 +59,32 @@ impl Report for Status {
                 sequencer["unposted_blocks"],
                 sequencer["unposted_seconds"]
             ));
-            for (name, trouble) in
-                [("paused", &sequencer["pause_reason"]), ("trouble", &sequencer["poster"]["trouble"])]
-            {
-                if let Some(text) = trouble.as_str().filter(|text| !text.is_empty()) {
-                    lines.push(format!("{name:<8} {text}"));
-                }
-            }
+            lines.extend(state_lines(sequencer));
         }
         lines.join("\n")
     }
+}
+
+/// What the sequencer does; where that is not building, why, and what would end it; what keeps posting; what was lost.
+fn state_lines(sequencer: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let condition = &sequencer["condition"];
+    let (state, detail) = (text(&condition["state"]), text(&condition["detail"]));
+    let mut lines = vec![format!("state    {state}")];
+    if !detail.is_empty() {
+        lines[0] = format!("state    {state} ({})", text(&condition["reason"]));
+        lines.push(format!("why      {detail}"));
+        lines.push(format!("ends     {}", text(&condition["ends"])));
+    }
+    let trouble = text(&sequencer["poster"]["trouble"]);
+    if !trouble.is_empty() && !detail.contains(&trouble) {
+        lines.push(format!("posting  {trouble}; ends {}", text(&sequencer["poster"]["trouble_ends"])));
+    }
+    for lost in sequencer["lost_answers"].as_array().into_iter().flatten() {
+        let (first, last, most) = (&lost["first_block"], &lost["last_block"], &lost["transactions"]);
+        lines.push(format!("lost     blocks {first} to {last}, up to {most} transactions, answered and not on L1"));
+    }
+    lines
 }
 
 #[derive(Serialize)]
@@ -126,4 +142,31 @@ pub(super) async fn list(session: &Session, json: bool) -> eyre::Result<()> {
         })
         .collect();
     output::print(&List { factory, rollups }, json)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::state_lines;
+
+    #[test]
+    fn a_pause_is_one_state_with_its_reason_and_its_end() {
+        let building = json!({"condition": {"state": "building", "reason": "none", "detail": "", "ends": ""}});
+        assert_eq!(state_lines(&building), ["state    building"]);
+        let paused = json!({
+            "condition": {"state": "paused", "reason": "posting-stalled", "detail": "blocks unposted: no funds", "ends": "once 0x1 has ether"},
+            "poster": {"trouble": "no funds", "trouble_ends": "once 0x1 has ether"},
+            "lost_answers": [{"first_block": 3, "last_block": 4, "transactions": 7}],
+        });
+        assert_eq!(
+            state_lines(&paused),
+            [
+                "state    paused (posting-stalled)",
+                "why      blocks unposted: no funds",
+                "ends     once 0x1 has ether",
+                "lost     blocks 3 to 4, up to 7 transactions, answered and not on L1",
+            ]
+        );
+    }
 }

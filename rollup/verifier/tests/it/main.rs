@@ -7,4 +7,5 @@ mod end;
 mod faults;
 mod follow;
 mod payouts;
+mod reorgs;
 mod world;
