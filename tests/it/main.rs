@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod damage;
 mod fail_points;
+mod kill;
 mod nodes;
 mod recount;
 mod settle;

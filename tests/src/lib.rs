@@ -7,6 +7,7 @@
 
 pub mod environment;
 pub mod history;
+pub mod kill;
 pub mod program;
 pub mod puppet;
 pub mod serve;

@@ -1,0 +1,149 @@
+//! What is asked after a cycle, and thoroughly from time to time.
+
+use super::rpc::Rpc;
+use super::wallets::Answered;
+use super::world::World;
+use alloy_primitives::{B256, U64};
+use eyre::{WrapErr, ensure, eyre};
+use mayfly_verifier::VerifierHandle;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::Command;
+
+/// How long a node may take to put back what an L1 reorganisation took.
+const CONVERGE: Duration = Duration::from_secs(45);
+const POLL: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Block {
+    number: U64,
+    hash: B256,
+    state_root: B256,
+}
+
+async fn block(rpc: &Rpc, at: &str) -> eyre::Result<Option<Block>> {
+    rpc.call("eth_getBlockByNumber", json!([at, false])).await
+}
+
+/// Looks for every receipt. What is elsewhere than answered is wrong, unless L1 reorganised: then it has some time to be
+/// anywhere, and `answers` say where afterwards.
+pub(super) async fn find_answers(rpc: &Rpc, answers: &mut [Answered], reorged: bool) -> eyre::Result<Vec<String>> {
+    let deadline = Instant::now() + CONVERGE;
+    let params: Vec<Value> = answers.iter().map(|answer| json!([answer.hash])).collect();
+    loop {
+        let found: Vec<Option<Answered>> =
+            rpc.calls("eth_getTransactionReceipt", &params).await.wrap_err("receipts")?;
+        let mut wrong = Vec::new();
+        for (answer, found) in answers.iter_mut().zip(found) {
+            match found {
+                None => {
+                    wrong.push(format!("{} was answered in block {} and is gone", answer.hash, answer.block_number))
+                }
+                Some(found) if reorged => *answer = found,
+                Some(found) if found != *answer => wrong.push(format!("{answer:?} became {found:?}")),
+                Some(_) => {}
+            }
+        }
+        if wrong.is_empty() || !reorged || Instant::now() > deadline {
+            return Ok(wrong);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether the node has the block that derivation from L1 has come to.
+pub(super) async fn agrees(rpc: &Rpc, verifier: &VerifierHandle, reorged: bool) -> eyre::Result<Option<String>> {
+    let deadline = Instant::now() + CONVERGE;
+    loop {
+        let view = verifier.view();
+        if let Some(trouble) = view.trouble.filter(|_| !reorged) {
+            return Ok(Some(format!("the verifier is in trouble: {trouble}")));
+        }
+        let ours = block(rpc, &format!("{:#x}", view.head.number)).await?;
+        let same = |block: &Block| block.hash == view.head.hash && block.state_root == view.state_root;
+        if ours.as_ref().is_some_and(same) {
+            return Ok(None);
+        }
+        if !reorged || Instant::now() > deadline {
+            let root = view.state_root;
+            return Ok(Some(format!("L1 gives block {:?} with state root {root}, the node has {ours:?}", view.head)));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until everything is on L1 and the verifier has derived it: both must have the same head.
+pub(super) async fn converge(rpc: &Rpc, verifier: &VerifierHandle) -> eyre::Result<Option<String>> {
+    let deadline = Instant::now() + CONVERGE;
+    loop {
+        let (latest, safe) = (block(rpc, "latest").await?, block(rpc, "safe").await?);
+        let view = verifier.view();
+        let head = latest.clone().ok_or_else(|| eyre!("no latest block"))?;
+        if view.head.number == head.number.to::<u64>() && view.head.hash == head.hash {
+            return Ok((view.state_root != head.state_root).then(|| format!("state roots differ in {head:?}")));
+        }
+        if Instant::now() > deadline {
+            let trouble = view.trouble;
+            return Ok(Some(format!(
+                "not on L1 within {CONVERGE:?}: latest {head:?}, safe {safe:?}, derived {:?}, trouble {trouble:?}",
+                view.head
+            )));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Walks through the derived chain: every answer is in it once.
+pub(super) fn once_each(verifier: &VerifierHandle, answers: &[Answered]) -> eyre::Result<Vec<String>> {
+    let reader = verifier.reader();
+    let mut found: HashMap<B256, u64> = HashMap::new();
+    for number in 0..=reader.head().header.number {
+        let block = reader.block_by_number(number)?.ok_or_else(|| eyre!("block {number} is not derived"))?;
+        for tx in &block.transactions {
+            *found.entry(tx.hash()).or_default() += 1;
+        }
+    }
+    let count = |answer: &Answered| found.get(&answer.hash).copied().unwrap_or_default();
+    let wrong = answers.iter().filter(|answer| count(answer) != 1);
+    Ok(wrong.map(|answer| format!("{} is {} times in the derived chain", answer.hash, count(answer))).collect())
+}
+
+/// `mayfly verify --once`, a process that has nothing but L1: number, hash and state root of the last block, and how
+/// many it derived.
+pub(super) async fn derive_alone(world: &World) -> eyre::Result<(u64, B256, B256, u64)> {
+    let dir = tempfile::tempdir()?;
+    let output = Command::new(&world.binary)
+        .args(["verify", "--once", "--json", "--rollup", &world.info.rollup.to_string()])
+        .args(["--l1-url", world.anvil.url(), "--factory", &world.factory.to_string()])
+        .env("MAYFLY_DATA_DIR", dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    ensure!(output.status.success(), "mayfly verify: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    let last = text.lines().last().ok_or_else(|| eyre!("mayfly verify said nothing"))?;
+    let said: Value = serde_json::from_str(last)?;
+    let field =
+        |key: &str| said[key].as_str().and_then(|text| text.parse().ok()).ok_or_else(|| eyre!("no {key}: {said}"));
+    let number = |key: &str| said[key].as_u64().ok_or_else(|| eyre!("no {key}: {said}"));
+    Ok((number("number")?, field("hash")?, field("state_root")?, number("blocks")?))
+}
+
+/// Compares with a derivation from nothing but L1; answers with how many blocks that were.
+pub(super) async fn compare_alone(world: &World, rpc: &Rpc) -> eyre::Result<(u64, Option<String>)> {
+    let (number, hash, state_root, blocks) = derive_alone(world).await?;
+    let ours = block(rpc, &format!("{number:#x}")).await?;
+    let same = ours.as_ref().is_some_and(|ours| (ours.hash, ours.state_root) == (hash, state_root));
+    let wrong = (!same).then(|| format!("L1 alone gives block {number} {hash} {state_root}, the node has {ours:?}"));
+    Ok((blocks, wrong))
+}
+
+/// Every account's balance is the sum of its entries.
+pub(super) async fn ledger(world: &World) -> eyre::Result<Option<String>> {
+    let accounts = world.ledger.audit().await?;
+    Ok((!accounts.is_empty()).then(|| format!("the ledger does not add up: {accounts:?}")))
+}

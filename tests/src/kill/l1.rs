@@ -1,0 +1,128 @@
+//! What L1 says of the posts: each batch once.
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_sol_types::SolCall;
+use eyre::eyre;
+use mayfly_contracts::inbox::Inbox;
+use mayfly_l1::{BlockTag, L1Client};
+use mayfly_rollup::RollupInfo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Blocks so far below the head are not taken back by a run.
+const SETTLED_DEPTH: u64 = 16;
+
+/// A post that L1 included.
+#[derive(Clone, Debug)]
+struct Posted {
+    block: u64,
+    hash: B256,
+    /// Which batch; none for what only uses up a nonce.
+    seq: Option<u64>,
+    content: B256,
+    succeeded: bool,
+}
+
+/// What was posted so far.
+#[derive(Debug)]
+pub(super) struct L1Book {
+    rollup: Address,
+    poster: Address,
+    /// By nonce.
+    posts: BTreeMap<u64, Posted>,
+    read_to: u64,
+}
+
+/// What the book says.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    pub(super) batches: u64,
+    pub(super) reverted: u64,
+    /// What must never be.
+    pub(super) wrong: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FullTx {
+    hash: B256,
+    from: Address,
+    to: Option<Address>,
+    nonce: alloy_primitives::U64,
+    input: Bytes,
+}
+
+#[derive(Deserialize)]
+struct FullBlock {
+    transactions: Vec<FullTx>,
+}
+
+impl L1Book {
+    pub(super) fn new(info: &RollupInfo) -> Self {
+        Self { rollup: info.rollup, poster: info.config.sequencer, posts: BTreeMap::new(), read_to: info.l1_number }
+    }
+
+    /// Reads on, and checks everything.
+    pub(super) async fn check(&mut self, l1: &L1Client) -> eyre::Result<Books> {
+        let head = l1.head(BlockTag::Latest).await?.number;
+        let from = self.read_to.saturating_sub(SETTLED_DEPTH);
+        self.posts.retain(|_, post| post.block < from);
+        for number in from..=head {
+            self.read(l1, number).await?;
+        }
+        self.read_to = head;
+        let mut books = self.balance();
+        let count: u64 = l1.call(self.rollup, &Inbox::batchCountCall {}, BlockTag::Number(head)).await?;
+        if count != books.batches {
+            books.wrong.push(format!("the Inbox counts {count} batches, {} were posted", books.batches));
+        }
+        Ok(books)
+    }
+
+    async fn read(&mut self, l1: &L1Client, number: u64) -> eyre::Result<()> {
+        let block: Option<FullBlock> =
+            l1.request("eth_getBlockByNumber", json!([format!("{number:#x}"), true])).await?;
+        let block = block.ok_or_else(|| eyre!("L1 has no block {number}"))?;
+        for tx in block.transactions.into_iter().filter(|tx| tx.from == self.poster) {
+            let receipt: Value = l1.request("eth_getTransactionReceipt", json!([tx.hash])).await?;
+            let ours = tx.to == Some(self.rollup);
+            let call = Inbox::postBatchCall::abi_decode(&tx.input).ok().filter(|_| ours);
+            let post = Posted {
+                block: number,
+                hash: tx.hash,
+                seq: call.map(|call| call.seq),
+                content: keccak256(&tx.input),
+                succeeded: receipt["status"] == "0x1",
+            };
+            self.posts.insert(tx.nonce.to(), post);
+        }
+        Ok(())
+    }
+
+    fn balance(&self) -> Books {
+        let mut books = Books::default();
+        let mut by_seq: BTreeMap<u64, &Posted> = BTreeMap::new();
+        let mut by_content: BTreeMap<B256, &Posted> = BTreeMap::new();
+        for (at, (nonce, post)) in (0u64..).zip(&self.posts) {
+            if *nonce != at {
+                books.wrong.push(format!("the poster's nonce {at} is missing on L1"));
+                break;
+            }
+            let Some(seq) = post.seq else { continue };
+            if !post.succeeded {
+                books.reverted += 1;
+                continue;
+            }
+            books.batches += 1;
+            let (hash, block) = (post.hash, post.block);
+            if let Some(other) = by_seq.insert(seq, post) {
+                books.wrong.push(format!("batch {seq} was posted by {hash} in {block} and by {} before", other.hash));
+            }
+            if let Some(other) = by_content.insert(post.content, post) {
+                books.wrong.push(format!("{hash} and {} have the same content", other.hash));
+            }
+        }
+        books
+    }
+}
