@@ -112,7 +112,7 @@ mod tests {
         })
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_client_that_hangs_up_keeps_its_turn_until_the_work_is_done() {
         let heavy = heavy(1, 2, 2);
         let (finish, finished) = mpsc::channel::<()>();
@@ -135,7 +135,7 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(10), next).await.unwrap().unwrap();
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn one_address_cannot_fill_the_line() {
         let heavy = heavy(1, 3, 1);
         let place = heavy.enter(ip("192.0.2.1"), false).unwrap();
