@@ -48,6 +48,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mayfly-proto",
         ],
     ),
+    ("mayfly-fuzz", &["mayfly-node", "mayfly-rollup", "mayfly-evm", "mayfly-l1", "mayfly-contracts"]),
     (
         "mayfly-e2e",
         &[
@@ -88,8 +89,10 @@ const HOMES: &[(&str, &[&str])] = &[
             "mayfly-e2e",
             "mayfly-evm",
             "mayfly-rollup",
+            "mayfly-fuzz",
         ],
     ),
+    ("libfuzzer-sys", &["mayfly-fuzz"]),
 ];
 
 /// Words that only sources under a directory may contain.

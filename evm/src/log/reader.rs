@@ -3,7 +3,7 @@
 use super::{Position, frame, segment_path};
 use crate::EvmError;
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, fs::File, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs::File, io::ErrorKind, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
 
 /// Open segments at once.
 const MAX_OPEN_SEGMENTS: usize = 32;
@@ -25,7 +25,11 @@ impl LogReader {
         let path = segment_path(&self.dir, position.segment);
         let mut bytes = vec![0; position.len as usize];
         let file = self.file(position.segment)?;
-        file.read_exact_at(&mut bytes, position.offset).map_err(EvmError::io(&path))?;
+        file.read_exact_at(&mut bytes, position.offset).map_err(|error| match error.kind() {
+            // Not the disk's failure: the log is shorter than it was.
+            ErrorKind::UnexpectedEof => self.corrupt(position),
+            _ => EvmError::io(&path)(error),
+        })?;
         match frame(&bytes) {
             Some(frame) if frame.len == position.len => {
                 let header = bytes.len() - frame.payload.len();

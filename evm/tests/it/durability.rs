@@ -238,8 +238,9 @@ fn damage_below_a_checkpoint_is_an_error_when_read() {
     fs::write(log_file(dir.path()), bytes).unwrap();
     // Its hash is needed for BLOCKHASH.
     assert!(matches!(Chain::open(dir.path(), spec()), Err(EvmError::Corrupt { .. })));
+    // A log that is shorter than the checkpoint knows is damaged, too, and no failure of the disk.
     fs::write(log_file(dir.path()), []).unwrap();
-    assert!(Chain::open(dir.path(), spec()).is_err());
+    assert!(matches!(Chain::open(dir.path(), spec()), Err(EvmError::Corrupt { .. })));
 }
 
 #[test]

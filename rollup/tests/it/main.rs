@@ -3,14 +3,11 @@
 
 mod codec;
 mod derivation;
-mod fuzz;
 mod hostile;
 mod hostile_pace;
 mod hostile_tokens;
 mod l1_contracts;
 mod settlement;
 mod sim;
-#[path = "../../fuzz/targets.rs"]
-mod targets;
 mod vectors;
 mod workload;
