@@ -17,11 +17,13 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// A crash point that is not reached so long after the node answers is given up.
-const POINT_PATIENCE: Duration = Duration::from_secs(7);
+const POINT_PATIENCE: Duration = Duration::from_secs(15);
 /// The same where the way to it takes some time.
 const LONG_PATIENCE: Duration = Duration::from_secs(20);
 /// Until a node that serves takes transactions.
 const SYNC_PATIENCE: Duration = Duration::from_secs(45);
+/// From a connection that broke to the end of the process.
+const DYING: Duration = Duration::from_secs(3);
 /// One cycle in so many deposits.
 const DEPOSIT: u32 = 5;
 const POLL: Duration = Duration::from_millis(20);
@@ -53,7 +55,8 @@ impl Torture {
         let looked = if matches!(plan, Plan::FullDisk(_)) { Ok(true) } else { self.look(&mut node, &rpc, plan).await };
         match looked {
             // What it says is worth nothing if it died meanwhile.
-            Err(error) if node.is_alive()? => return Err(error.wrap_err(node.log_tail())),
+            // A process that is ending looks alive for a moment.
+            Err(error) if node.dies_within(DYING).await?.is_none() => return Err(error.wrap_err(node.log_tail())),
             Err(_) => return self.bury(plan, node.kill().await?),
             Ok(false) => return self.bury(plan, node.kill().await?),
             Ok(true) => {}
