@@ -26,8 +26,10 @@ impl LogReader {
         let mut bytes = vec![0; position.len as usize];
         let file = self.file(position.segment)?;
         file.read_exact_at(&mut bytes, position.offset).map_err(|error| match error.kind() {
-            // Not the disk's failure: the log is shorter than it was.
-            ErrorKind::UnexpectedEof => self.corrupt(position),
+            // Not the disk's failure, nor the store's: the log is shorter than it was.
+            ErrorKind::UnexpectedEof => {
+                EvmError::Corrupt { what: "log", place: format!("{}:{}", path.display(), position.offset) }
+            }
             _ => EvmError::io(&path)(error),
         })?;
         match frame(&bytes) {

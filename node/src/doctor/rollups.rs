@@ -1,12 +1,12 @@
 //! What a running node says of its rollups, and what a stopped one would begin with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use alloy_primitives::Address;
 use mayfly_l1::{BlockTag, L1Client};
 use mayfly_ledger::{BatchState, Ledger, Role, Rollup};
-use mayfly_rollup::derive::Checkpoint;
+use mayfly_sequencer::last_stand;
 use serde_json::Value;
 
 use super::{Check, Verdict};
@@ -15,8 +15,6 @@ use crate::node::known::{self, Known};
 
 /// How long a running node may take to answer.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest file of derivation's stands that is read.
-const MAX_STANDS_BYTES: u64 = 4 << 20;
 
 /// One check a rollup, of the node that runs, or of what it left.
 pub(super) async fn rollups(config: &NodeConfig, l1: &L1Client) -> Vec<Check> {
@@ -123,7 +121,7 @@ struct Place {
 
 impl Place {
     async fn look(&self, ledger: Option<&Ledger>, l1: &L1Client) -> Result<(Verdict, String), String> {
-        let Some(stand) = last_stand(&self.dir.join("sequencer/stands.json"))? else {
+        let Some(stand) = last_stand(&self.dir.join("sequencer")).map_err(|e| e.to_string())? else {
             return Ok((Verdict::Ok, "read from L1's creation of it on".to_owned()));
         };
         let header = l1.try_header(BlockTag::Number(stand.l1.number)).await.map_err(|e| e.to_string())?;
@@ -157,18 +155,4 @@ impl Place {
         }
         Ok(text)
     }
-}
-
-fn last_stand(path: &Path) -> Result<Option<Checkpoint>, String> {
-    match std::fs::metadata(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(format!("{}: {e}", path.display())),
-        Ok(meta) if meta.len() > MAX_STANDS_BYTES => {
-            return Err(format!("{} has {} bytes", path.display(), meta.len()));
-        }
-        Ok(_) => {}
-    }
-    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let stands: Vec<Checkpoint> = serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(stands.last().copied())
 }

@@ -18,3 +18,4 @@ pub(crate) use mailbox::Mailbox;
 pub use rescue::leave_for_rescue;
 pub(crate) use run::{Executor, ExecutorParts, GoOn, L1Message, Message, Note, PostingHealth};
 pub(crate) use stands::Stands;
+pub use stands::last_stand;

@@ -125,6 +125,24 @@ impl Stands {
     }
 }
 
+/// Where derivation stood last, as the file in `dir` says; none if there is no file. Changes nothing: for looking at a
+/// node that is stopped.
+///
+/// # Errors
+/// If the file cannot be read, or is not whole: a start then reads L1 from the creation on.
+pub fn last_stand(dir: &Path) -> Result<Option<Checkpoint>, SequencerError> {
+    let path = dir.join(FILE_NAME);
+    match std::fs::read(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.into()),
+        Ok(bytes) => {
+            let kept = parse(&bytes);
+            let kept = kept.ok_or_else(|| SequencerError::Config(format!("{} is not whole", path.display())))?;
+            Ok(kept.last().copied())
+        }
+    }
+}
+
 /// What the file holds; nothing if it is not whole.
 fn read(path: &Path) -> Result<Vec<Checkpoint>, SequencerError> {
     let bytes = match std::fs::read(path) {
