@@ -278,6 +278,13 @@ pub(crate) fn write(out: &mut Vec<u8>, id: &str, reply: Reply, max_bytes: usize)
                 out.truncate(at);
                 out.extend_from_slice(br#"{"code":-32603,"message":"internal error"}"#);
             }
+            // What a contract reverts with is as long as it likes.
+            let length = out.len() - at;
+            if length > max_bytes {
+                out.truncate(at);
+                let message = format!("response too large: {length} bytes, at most {max_bytes}");
+                out.extend_from_slice(format!(r#"{{"code":{REJECTED},"message":"{message}"}}"#).as_bytes());
+            }
         }
     }
     out.push(b'}');
@@ -286,4 +293,23 @@ pub(crate) fn write(out: &mut Vec<u8>, id: &str, reply: Reply, max_bytes: usize)
 /// The error for a body over the limit, which is never read to its end.
 pub fn too_large(limit_bytes: usize) -> RpcError {
     RpcError::new(INVALID_REQUEST, format!("request body too large: limit {limit_bytes} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_a_contract_reverts_with_is_bounded_like_a_result() {
+        let written = |max_bytes| {
+            let mut out = Vec::new();
+            write(&mut out, "7", Err(RpcError::reverted(&vec![0xff; 4_096].into())), max_bytes);
+            serde_json::from_slice::<serde_json::Value>(&out).unwrap()
+        };
+        assert_eq!(written(10_000)["error"]["data"].as_str().unwrap().len(), 2 + 2 * 4_096);
+        let refused = written(8_000);
+        assert_eq!((refused["id"].as_i64(), refused["error"]["code"].as_i64()), (Some(7), Some(REJECTED.into())));
+        assert!(refused["error"].get("data").is_none());
+    }
 }
