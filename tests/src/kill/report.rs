@@ -48,12 +48,19 @@ pub struct Report {
     /// What must never be.
     pub violations: Vec<Violation>,
     #[serde(skip)]
+    command: String,
+    #[serde(skip)]
     starts: (u64, Duration),
 }
 
 impl Report {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+    /// Of a run with these settings.
+    pub(super) fn new(seed: u64, points: &[String], between: u32) -> Self {
+        let mut command = format!("mayfly-kill --seed {seed} --between {between}");
+        if !points.is_empty() {
+            command.push_str(&format!(" --points {}", points.join(",")));
+        }
+        Self { seed, command, ..Self::default() }
     }
 
     pub(super) fn died(&mut self, plan: &Plan, hit: bool) {
@@ -74,7 +81,7 @@ impl Report {
 
     pub(super) fn violate(&mut self, cycle: u64, what: String) {
         eprintln!("VIOLATION in cycle {cycle}: {what}");
-        let replay = format!("mayfly-kill --seed {} --cycles {cycle}", self.seed);
+        let replay = format!("{} --cycles {cycle}", self.command);
         self.violations.push(Violation { what, cycle, replay });
     }
 }

@@ -51,7 +51,7 @@ impl Torture {
             world,
             fresh: Vec::new(),
             answered: Vec::new(),
-            report: Report::new(seed),
+            report: Report::new(seed, points, between),
             is_created: false,
             reorged: false,
             excused: 0,

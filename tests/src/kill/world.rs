@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const L1_BLOCK: Duration = Duration::from_secs(1);
 /// `finalized` lags by twice as many blocks: more than a run takes back.
 const SLOTS_IN_AN_EPOCH: u64 = 8;
+/// Blocks on top of the rollup's creation when a run begins.
+const CREATION_DEPTH: u64 = 6;
 const ORGANISER: usize = 0;
 /// Who deposits, forces and posts beside the node.
 pub(super) const ANYBODY: usize = 5;
@@ -80,6 +82,10 @@ impl World {
         // From here on a block a second: one a transaction would let L1's clock run away.
         anvil.client().request::<Option<bool>>("evm_setAutomine", json!([false])).await?;
         anvil.client().request::<Option<bool>>("evm_setIntervalMining", json!([L1_BLOCK.as_secs()])).await?;
+        // The creation is older than anything that a run takes back. Waited for, not mined: L1's clock would run ahead.
+        while anvil.client().head(BlockTag::Latest).await?.number < info.l1_number + CREATION_DEPTH {
+            tokio::time::sleep(VERIFIER_POLL).await;
+        }
         let verifier = verify(&anvil, &info)?;
         let database = server.create_database("main").await?;
         let ledger = Ledger::connect(&database).await?;
