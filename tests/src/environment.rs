@@ -31,7 +31,7 @@ impl Environment {
         let dir = tempfile::tempdir().unwrap();
         // As root, PostgreSQL runs as another user, who must get to its data.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let l1 = Stack::start(StackOptions {
+        let l1 = Box::pin(Stack::start(StackOptions {
             data_dir: dir.path().join("l1"),
             base: NodeConfig::default(),
             rpc_port: 0,
@@ -39,7 +39,7 @@ impl Environment {
             l1_port: 0,
             l1_block_time: Duration::from_secs(1),
             node: false,
-        })
+        }))
         .await
         .unwrap();
         let mut environment = Self { l1, nodes: Vec::new(), dir };

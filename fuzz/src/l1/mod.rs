@@ -47,7 +47,7 @@ impl Endpoint {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let server = runtime.block_on(Server::start());
-        let client = L1Client::new(&[server.url.clone()], options()).expect("a url");
+        let client = L1Client::new(std::slice::from_ref(&server.url), options()).expect("a url");
         server.set(&mut Input::new(b"\0\"0x1\""));
         let key = Key::from_bytes(B256::repeat_byte(1)).expect("a key");
         let sender = runtime.block_on(Sender::connect(client.clone(), key, FeeCaps::default()));
@@ -111,7 +111,7 @@ impl Endpoint {
     }
 
     async fn blobs(&self) -> Result<(), L1Error> {
-        let beacon = BeaconClient::new(&[self.server.url.clone()], options())?;
+        let beacon = BeaconClient::new(std::slice::from_ref(&self.server.url), options())?;
         let wanted = [B256::repeat_byte(1)];
         // Nothing has this hash, whatever the endpoint says.
         assert!(beacon.blobs(5, 1_000, &wanted).await.is_err());

@@ -34,7 +34,7 @@ impl Proxy {
 }
 
 async fn serve(mut stream: TcpStream, target: String, refuses: Arc<Mutex<Option<Refuses>>>) -> Option<()> {
-    let (head, body) = read(&mut stream).await?;
+    let (head, body) = Box::pin(read(&mut stream)).await?;
     let refuses = *refuses.lock().unwrap();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     if let Some(message) = refuses.and_then(|refuses| refuses(&request)) {

@@ -227,7 +227,7 @@ impl Life {
         if open.is_empty() {
             return;
         }
-        let leaves = open.iter().map(|payout| payout.l1_leaf().into()).collect();
+        let leaves = open.iter().map(|payout| payout.l1_leaf()).collect();
         let proofs = open.iter().map(|payout| payout.proof.clone()).collect();
         self.call(&self.keys.anybody, self.info.vault, U256::ZERO, &Vault::claimBatchCall { leaves, proofs });
     }

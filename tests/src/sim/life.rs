@@ -86,7 +86,7 @@ pub fn live(seed: u64, loud: bool) -> Outcome {
 /// The same with something broken in it, which has to be found.
 pub fn live_with(seed: u64, loud: bool, sabotage: Option<Sabotage>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async { Life::new(seed, sabotage).run(loud).await })
+    runtime.block_on(async { Box::pin(Life::new(seed, sabotage).run(loud)).await })
 }
 
 impl Life {

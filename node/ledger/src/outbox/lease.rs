@@ -21,7 +21,7 @@ pub struct Lease(Held);
 enum Held {
     Row(Box<RowLease>),
     #[cfg(feature = "simulation")]
-    Memory(super::memory::MemoryLease),
+    Memory(Box<super::memory::MemoryLease>),
 }
 
 struct RowLease {
@@ -34,7 +34,7 @@ struct RowLease {
 #[cfg(feature = "simulation")]
 impl From<super::memory::MemoryLease> for Lease {
     fn from(lease: super::memory::MemoryLease) -> Self {
-        Self(Held::Memory(lease))
+        Self(Held::Memory(Box::new(lease)))
     }
 }
 

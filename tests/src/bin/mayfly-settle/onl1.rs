@@ -138,7 +138,7 @@ impl OnL1 {
         let (rollup, settlement) = (self.info.rollup, self.info.settlement);
         let now = client.head(BlockTag::Latest).await?.timestamp;
         let close = client.call(rollup, &Inbox::closeTimeCall {}, BlockTag::Latest).await?;
-        self.anvil.advance(u64::try_from(close)?.saturating_sub(now)).await?;
+        self.anvil.advance(close.saturating_sub(now)).await?;
         self.anvil.mine(2, 1).await?;
         // The first block at or after the close time.
         let mut closed = client.head(BlockTag::Latest).await?;
