@@ -154,11 +154,12 @@ async fn stolen(da: u8) {
     posted(&sequencer).await;
     assert_eq!((sent(&env).await, env.batch_count().await), (3, 2));
 
-    // Pending before ours is signed, and dearer; the block that makes ours ripe is too dear for it.
+    // Pending before ours is signed, which waits for L1 to ask less, and dearer.
     env.stand_still().await;
-    thief.takes(3, 50).await;
     base_fee(&env, 100).await;
     pay_while_still(&env, &sequencer, &mut user).await;
+    until("dear", || async { sequencer.status().poster.trouble.contains("passes the cap") }).await;
+    thief.takes(3, 200).await;
     base_fee(&env, 1).await;
     until("named", || async { sequencer.status().poster.trouble.contains("replacement") }).await;
     env.go_on().await;
