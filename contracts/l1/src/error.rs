@@ -174,6 +174,12 @@ pub enum L1Error {
 const BUSY_CODES: [i64; 3] = [-32005, -32016, 429];
 
 impl L1Error {
+    /// Whether L1 itself is another than the one that was followed. Any other error in reading may be the endpoint's
+    /// fault, however final it sounds: asking again, or another endpoint, can mend it.
+    pub const fn is_about_the_chain(&self) -> bool {
+        matches!(self, Self::StartReplaced { .. } | Self::ReorgTooDeep { .. })
+    }
+
     /// Whether the same request may succeed later or elsewhere, with nothing changed on our side.
     pub fn is_temporary(&self) -> bool {
         match self {

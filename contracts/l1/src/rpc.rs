@@ -82,6 +82,9 @@ fn in_order<T: DeserializeOwned>(url: &Url, method: &str, bytes: &[u8], count: u
     // An endpoint that refuses the whole batch answers with one error object.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         let refusal: Value = parse(url, method, bytes)?;
+        if !refusal["error"].is_object() {
+            return Err(malformed("no answers"));
+        }
         let message = cut(refusal["error"]["message"].as_str().unwrap_or("batch refused"));
         let code = refusal["error"]["code"].as_i64().unwrap_or(0);
         return Err(L1Error::Rpc { method: method.into(), code, message, data: None });
@@ -181,6 +184,7 @@ mod tests {
         assert!(matches!(read(r#"[{"id":9,"result":7},{"id":0,"result":5}]"#), Err(L1Error::Malformed { .. })));
         assert!(matches!(read(r#"{"error":{"code":-32005,"message":"slow down"}}"#), Err(e) if e.is_temporary()));
         assert!(matches!(read("[[[["), Err(L1Error::Malformed { .. })));
+        assert!(matches!(read("{}"), Err(L1Error::Malformed { .. })), "nothing is no refusal");
     }
 
     #[test]

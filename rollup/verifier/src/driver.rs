@@ -148,7 +148,7 @@ impl Verifier {
                     }
                     self.step_back(&engine, common);
                 }
-                Err(error) if error.is_temporary() => self.trouble(&error.to_string()),
+                Err(error) if !error.is_about_the_chain() => self.trouble(&error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -275,7 +275,7 @@ fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, wat
                 event = follower.next() => event,
             };
             head.send_replace(follower.head().unwrap_or(UNKNOWN_HEAD));
-            let last = event.as_ref().is_err_and(|error| !error.is_temporary());
+            let last = event.as_ref().is_err_and(L1Error::is_about_the_chain);
             if sender.send(event).await.is_err() || last {
                 return;
             }

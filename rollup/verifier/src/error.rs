@@ -69,8 +69,8 @@ impl VerifierError {
         }
     }
 
-    /// Whether trying again later can help.
+    /// Whether reading L1 again later can help: a verifier that an endpoint could talk into stopping is none.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::L1(error) if error.is_temporary())
+        matches!(self, Self::L1(error) if !error.is_about_the_chain())
     }
 }

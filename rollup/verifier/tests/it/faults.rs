@@ -35,6 +35,8 @@ async fn a_bad_endpoint_never_gives_another_block() {
             (6, Fault::Error(-32_005, "limit exceeded")),
             (6, Fault::Truncate),
             (6, Fault::Garbage("{}")),
+            (6, Fault::Error(-32_601, "method not found")),
+            (6, Fault::Status(401)),
             (8, Fault::Lag(2)),
             (6, Fault::Head(HeadLie::Unknown)),
             (6, Fault::Head(HeadLie::Future)),
