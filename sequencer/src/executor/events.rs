@@ -1,5 +1,7 @@
 //! L1's blocks as they reach the chain: batches that stand, batches that move it, and the end.
 
+use std::sync::atomic::Ordering;
+
 use mayfly_fail::fail_point;
 use mayfly_rollup::batch::{decode, unpack_blobs};
 use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
@@ -193,6 +195,8 @@ impl Executor {
                 }
                 Step::Reverted { reason, blocks } => {
                     tracing::warn!(reason, "a payload on l1 is invalid");
+                    // They were durable, and what takes their numbers now is not yet.
+                    self.shared.durable.store(self.chain.head().header.number, Ordering::Release);
                     for tx in blocks.iter().flat_map(|block| &block.transactions) {
                         self.derived.remove(&tx.hash());
                     }
