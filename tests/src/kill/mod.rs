@@ -2,7 +2,7 @@
 //! cycle everything that was answered must be there once, posted once, and equal to what L1 alone gives.
 //!
 //! [`Torture`] runs cycles; [`World`] is what outlives the node (PostgreSQL, L1, a verifier that needs neither), a
-//! [`NodeProcess`] what is killed, [`Wallets`] who use it and remember each answer, [`audit`] what is asked afterwards.
+//! [`NodeProcess`] what is killed, [`Wallets`] who use it and remember each answer, `audit` what is asked afterwards.
 
 mod audit;
 mod cycle;
