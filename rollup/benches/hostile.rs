@@ -131,7 +131,7 @@ fn main() {
     println!("{:<30}{:>9}{:>11}{:>8}{:>10}{:>10}", "payload", "bytes", "derive ms", "CPU ms", "MiB", "peak MiB");
     for (name, _) in SHAPES {
         let run =
-            std::process::Command::new(std::env::current_exe().unwrap()).args(["--bench", *name]).status().unwrap();
+            std::process::Command::new(std::env::current_exe().unwrap()).args(["--bench", name]).status().unwrap();
         assert!(run.success(), "{name}");
     }
 }
