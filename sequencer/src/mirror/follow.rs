@@ -144,6 +144,11 @@ impl Mirror {
             event => event.map_err(l1_error)?,
         };
         match event {
+            Some(FollowEvent::Block(block)) if self.is_not_what_stood(&block).await? => {
+                tracing::warn!(l1_block = block.number, "l1 changed since the stands were checked");
+                let common = self.last_common().await?;
+                self.go_back(common, true).await
+            }
             Some(FollowEvent::Block(block)) => {
                 let (derived, logs) = match self.with_data(&block).await {
                     Ok(with_data) => with_data,
@@ -173,6 +178,16 @@ impl Mirror {
                 Ok(())
             }
         }
+    }
+
+    /// Whether derivation stood after another block of this number. What is read again after a start is new to the
+    /// follower: it cannot tell that L1 changed between the check of the stands and now.
+    async fn is_not_what_stood(&self, block: &L1Block) -> Result<bool, SequencerError> {
+        if block.number > self.settled {
+            return Ok(false);
+        }
+        let stands = self.mailbox.ask(|answer| Message::L1(L1Message::Stands(answer))).await?;
+        Ok(stands.iter().any(|stand| stand.number == block.number && stand.hash != block.hash))
     }
 
     /// The newest L1 block after which derivation stood and that L1 still holds; before the creation, if none.
