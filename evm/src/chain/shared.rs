@@ -187,11 +187,12 @@ impl Shared {
     fn wait(&self, done: impl Fn(&Progress) -> bool) -> Result<MutexGuard<'_, Progress>, EvmError> {
         let mut progress = self.progress.lock();
         loop {
-            if let Some(why) = &progress.stopped {
-                return Err(EvmError::LogStopped(why.clone()));
-            }
+            // What is done stays done, also when nothing follows.
             if done(&progress) {
                 return Ok(progress);
+            }
+            if let Some(why) = &progress.stopped {
+                return Err(EvmError::LogStopped(why.clone()));
             }
             self.moved.wait(&mut progress);
         }

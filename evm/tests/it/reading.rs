@@ -222,3 +222,12 @@ fn proofs_fit_the_head() {
     verify_proof(root, Nibbles::unpack(keccak256(absent)), None, &proof.account_proof).unwrap();
     assert!(matches!(reader.proof(&absent, &vec![B256::ZERO; 1_025]), Err(EvmError::TooManyResults(1_024))));
 }
+
+#[test]
+fn a_chain_that_nobody_extends_any_more_is_still_proven() {
+    let chain = chain();
+    let reader = chain.reader();
+    drop(chain);
+    let proven = reader.proof(&Address::repeat_byte(1), &[B256::ZERO]).unwrap();
+    assert_eq!(proven.block.hash, reader.head().hash);
+}
