@@ -1,6 +1,7 @@
 //! The ledger against a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod answers;
 mod chain;
 mod env;
 mod launcher;

@@ -54,7 +54,7 @@ async fn serve(mut stream: TcpStream, target: String, refuses: Arc<Mutex<Option<
 
 /// A request's head, up to the empty line, and its body.
 async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let (mut bytes, mut chunk) = (Vec::new(), [0; 16_384]);
+    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 16_384]);
     loop {
         let count = stream.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
         bytes.extend_from_slice(&chunk[..count]);
