@@ -1,14 +1,12 @@
 //! The verifier's task: L1 in, derivation, judgement, out to views and events.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
 use mayfly_l1::{BeaconClient, BlockRef, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower};
 use mayfly_rollup::RollupInfo;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -146,8 +146,13 @@ impl Mirror {
         match event {
             Some(FollowEvent::Block(block)) if self.is_not_what_stood(&block).await? => {
                 tracing::warn!(l1_block = block.number, "l1 changed since the stands were checked");
-                let common = self.last_common().await?;
-                self.go_back(common, true).await
+                match self.last_common().await {
+                    Ok(common) => self.go_back(common, true).await,
+                    Err(error) => {
+                        follower.put_back();
+                        Err(error)
+                    }
+                }
             }
             Some(FollowEvent::Block(block)) => {
                 let (derived, logs) = match self.with_data(&block).await {
