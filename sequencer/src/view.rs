@@ -117,13 +117,17 @@ pub(crate) struct PostView {
     pub(crate) min_origin: u64,
     /// What the last batch consumed of the queue.
     pub(crate) queue_up_to: u64,
+    /// What a forced batch could consume of it: all up to `origin`.
+    pub(crate) queue_seen: u64,
     /// The last block that stands on L1.
     pub(crate) posted: Head,
-    /// The newest L1 block deep enough to build on.
+    /// The newest L1 block deep enough to build on and below the head.
     pub(crate) origin: Option<(u64, B256)>,
     /// L1's head as followed, and its time.
     pub(crate) l1_number: u64,
     pub(crate) l1_time: u64,
+    /// By how much our clock is ahead of L1's.
+    pub(crate) lead_seconds: u64,
     /// When the oldest queue item outside of any batch becomes overdue.
     pub(crate) overdue_at: Option<u64>,
     pub(crate) close_time: u64,

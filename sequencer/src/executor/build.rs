@@ -13,11 +13,14 @@ use super::enter::submit_error;
 use super::run::Executor;
 use crate::error::{SequencerError, SubmitError};
 use crate::pool::Pooled;
+use crate::terms::DaChoice;
 use crate::unposted::UnpostedBlock;
 use crate::view::{PauseReason, Stage};
 
-/// Encoded transactions of one block: it must fit one batch even if nothing compresses.
+/// Encoded transactions of one block: it must fit one batch of blobs even if nothing compresses,
 const MAX_BLOCK_BYTES: usize = 600_000;
+/// or one of calldata, where that is how batches go to L1.
+const MAX_CALLDATA_BLOCK_BYTES: usize = 120_000;
 /// Transactions of one block.
 const MAX_BLOCK_TRANSACTIONS: usize = 20_000;
 /// Queue items of one block.
@@ -46,11 +49,20 @@ struct Plan {
 #[derive(Default)]
 struct Filled {
     queue_transactions: usize,
+    /// Encoded transactions that do not come from the queue, and at most how many bytes of them.
     bytes: usize,
+    max_bytes: usize,
     done: Vec<(Pooled, u64)>,
     dropped: Vec<(Pooled, SubmitError)>,
     lost: Vec<(B256, String)>,
     restored: usize,
+}
+
+impl Filled {
+    /// Whether a transaction of `size` bytes may follow. One alone may, whatever its size: blobs take it.
+    fn has_room(&self, size: usize) -> bool {
+        self.bytes == 0 || self.bytes + size <= self.max_bytes
+    }
 }
 
 impl Executor {
@@ -103,7 +115,11 @@ impl Executor {
         }
         let pace = self.pace()?;
         let Some(plan) = self.plan(pace) else { return Ok(false) };
-        let mut filled = Filled::default();
+        let max_bytes = match self.terms.da {
+            DaChoice::Calldata => MAX_CALLDATA_BLOCK_BYTES,
+            DaChoice::Blobs | DaChoice::Cheapest => MAX_BLOCK_BYTES,
+        };
+        let mut filled = Filled { max_bytes, ..Filled::default() };
         let mut builder = self.chain.begin(plan.attributes).map_err(chain_error)?;
         builder.allow(plan.allowed);
         let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
@@ -253,7 +269,7 @@ fn restore(
 ) -> Result<(), SequencerError> {
     while let Some(tx) = rescued.front() {
         let size = tx.tx.encoded_len();
-        if builder.len() >= MAX_BLOCK_TRANSACTIONS || filled.bytes + size > MAX_BLOCK_BYTES {
+        if builder.len() >= MAX_BLOCK_TRANSACTIONS || !filled.has_room(size) {
             break;
         }
         match builder.execute(tx) {
@@ -287,7 +303,7 @@ fn fill(
         }
         let Some(pooled) = pool.take_next() else { break };
         let is_ahead = builder.gas_used().saturating_add(pooled.gas_limit) > gas;
-        if is_ahead || filled.bytes + pooled.size_bytes > MAX_BLOCK_BYTES {
+        if is_ahead || !filled.has_room(pooled.size_bytes) {
             pool.put_back(pooled);
             break;
         }

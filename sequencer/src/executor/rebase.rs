@@ -53,6 +53,10 @@ impl Executor {
 
     /// The head of L1 is reached: from here on blocks may be built.
     pub(super) fn on_caught_up(&mut self) -> Result<(), SequencerError> {
+        if let Some(head) = self.window.head() {
+            let (slot, now) = (self.window.slot_seconds(), self.clock.unix().as_secs());
+            self.lead.look(head.number, head.timestamp, slot, now);
+        }
         if self.synced {
             return Ok(());
         }

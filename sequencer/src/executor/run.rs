@@ -12,6 +12,7 @@ use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
+use super::lead::Lead;
 use super::mailbox::Mailbox;
 use super::rescue::RescueFile;
 use super::stands::Stands;
@@ -148,6 +149,7 @@ pub(crate) struct Executor {
     pub(super) pace: (B256, Pace),
     /// When the building of the last block began.
     pub(super) last_seal: Option<Instant>,
+    pub(super) lead: Lead,
     pub(super) generation: u64,
     pub(super) trouble: String,
     pub(super) tags: (u64, u64),
@@ -223,6 +225,7 @@ impl Executor {
             synced: false,
             pace: (B256::ZERO, Pace::default()),
             last_seal: None,
+            lead: Lead::default(),
             generation: 0,
             trouble: String::new(),
             tags: (0, 0),
@@ -356,9 +359,9 @@ impl Executor {
         }
     }
 
-    /// Unix seconds.
+    /// Unix seconds, as L1 counts them.
     pub(super) fn now(&self) -> u64 {
-        self.clock.unix().as_secs()
+        self.clock.unix().as_secs().saturating_sub(self.lead.seconds())
     }
 }
 

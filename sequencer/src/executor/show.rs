@@ -63,6 +63,15 @@ impl Executor {
         let executed = self.chain.head();
         let next_item = self.window.item(stand.consumed).filter(|_| !self.settings.ignore_forced);
         let overdue_at = next_item.map(|item| item.l1_time + self.terms.force_window);
+        // A batch may not name L1's head (see `choose_origin`).
+        let origin = self.window.deep(self.terms.conf_depth.max(1)).map(|b| (b.number, b.hash));
+        let queue_seen = match self.settings.ignore_forced {
+            false => {
+                stand.consumed
+                    + self.window.items(stand.consumed, origin.map_or(0, |(number, _)| number)).count() as u64
+            }
+            true => stand.consumed,
+        };
         ChainView {
             latest: Head { number: executed.header.number, hash: executed.hash },
             safe: head(self.stands.at_l1(self.tags.0)),
@@ -82,10 +91,12 @@ impl Executor {
                 parent_hash: stand.batch_hash,
                 min_origin: stand.batch_origin,
                 queue_up_to: stand.consumed,
+                queue_seen,
                 posted: head(stand),
-                origin: self.window.deep(self.terms.conf_depth).map(|b| (b.number, b.hash)),
+                origin,
                 l1_number: l1.map_or(0, |b| b.number),
                 l1_time: l1.map_or(0, |b| b.timestamp),
+                lead_seconds: self.lead.seconds(),
                 overdue_at,
                 close_time: clock.close_time,
                 stage: self.stage,

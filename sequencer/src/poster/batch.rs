@@ -101,7 +101,8 @@ pub(super) fn wants_blobs(payload: &[u8], da: DaChoice, fees: &Fees) -> bool {
     }
 }
 
-/// The origin a batch names: that of its last block while it is fresh, else the newest usable one.
+/// The origin a batch names: that of its last block while it is fresh, else the newest usable one. Never L1's head: an
+/// endpoint estimates in a block of the head's own number, where the head's hash cannot be asked for yet.
 pub(super) fn choose_origin(
     view: &PostView,
     lowest: u64,
@@ -110,12 +111,12 @@ pub(super) fn choose_origin(
 ) -> Option<(u64, B256)> {
     let fresh = view.l1_number.saturating_sub(lowest) <= max_lag / 2;
     if fresh
-        && lowest >= view.min_origin
+        && (view.min_origin..view.l1_number).contains(&lowest)
         && let Some(hash) = hash_of(lowest)
     {
         return Some((lowest, hash));
     }
-    view.origin.filter(|(number, _)| *number >= lowest.max(view.min_origin))
+    view.origin.filter(|(number, _)| (lowest.max(view.min_origin)..view.l1_number).contains(number))
 }
 
 /// What the post is made of.
@@ -233,5 +234,7 @@ mod tests {
         assert_eq!(choose_origin(&view, 90, 32, |_| None), newest);
         assert_eq!(choose_origin(&PostView { min_origin: 101, ..view.clone() }, 90, 32, hash_of), None);
         assert_eq!(choose_origin(&view, 101, 32, |_| None), None, "never below a block's own origin");
+        assert_eq!(choose_origin(&PostView { l1_number: 90, ..view.clone() }, 90, 32, hash_of), None, "never the head");
+        assert_eq!(choose_origin(&PostView { l1_number: 100, ..view }, 60, 32, |_| None), None, "never the head");
     }
 }

@@ -35,7 +35,7 @@ pub(super) enum Outcome {
     /// Another transaction used its nonce, not finally yet.
     Taken,
     /// It cannot be sent as it is: L1 would revert it.
-    Hopeless(String),
+    Hopeless { why: String, revert: Bytes },
     /// Something keeps it from going on; worth showing.
     Trouble(Trouble),
 }
@@ -195,7 +195,9 @@ impl Driver {
         let intent = self.intent(post).await?;
         let gas_limit = match self.sender.estimate_gas(&intent).await {
             Ok(gas) => gas,
-            Err(L1Error::Reverted { reason, .. }) => return Ok(Outcome::Hopeless(reason)),
+            Err(L1Error::Reverted { reason, data, .. }) => {
+                return Ok(Outcome::Hopeless { why: reason, revert: data });
+            }
             Err(error) => return self.trouble(error),
         };
         // Nothing is signed that could not be included: it would hold the account's place in the pool meanwhile.

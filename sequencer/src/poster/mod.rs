@@ -8,10 +8,13 @@
 //! before they are sent, and the receipts of every attempt are looked at before anything else.
 
 mod batch;
+mod call;
 mod decide;
 mod drive;
 mod due;
+mod forced;
 mod gap;
+mod refused;
 mod run;
 mod runway;
 mod trouble;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use alloy_sol_types::SolCall;
-use mayfly_contracts::inbox::Inbox::postBatchCall;
+use alloy_primitives::Bytes;
 use mayfly_fail::fail_point;
 use mayfly_l1::{Sender, offload};
-use mayfly_ledger::{Outbox, Post, PostId, PostState, Purpose};
+use mayfly_ledger::{BatchContent, BatchFields, NewPost, Outbox, Post, PostId, PostState};
 use mayfly_proto::Commodity;
 use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS};
 use mayfly_rollup::derive::BatchData;
@@ -18,9 +17,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Built, CODEC_BLOBS, Order, assemble, choose_origin, encode_checked, wants_blobs, warm_up};
+use super::call::InboxCall;
 use super::drive::{Driver, Outcome, l1_error, ledger_error};
 use super::due::{Due, Waiting, due};
+use super::forced;
 use super::gap::{self, Gap};
+use super::refused::Refused;
 use super::runway::Runway;
 use super::trouble::Trouble;
 use super::wanted::Last;
@@ -37,10 +39,6 @@ use crate::view::PostView;
 const MAX_RAW_BYTES: usize = 4 << 20;
 /// Same content under a new key, after its post ended without effect.
 const MAX_REPEATS: usize = 64;
-/// Before a batch that L1 would revert is made again; doubled each time, up to
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// this. The content changes before it was made [`MAX_REPEATS`] times, since its origin grows stale.
-const MAX_REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// How often the balance is asked for.
 const BALANCE_EVERY: Duration = Duration::from_secs(10);
 const GWEI: u128 = 1_000_000_000;
@@ -88,29 +86,6 @@ pub(crate) struct Poster {
     balance_at: Option<Instant>,
     gap: Option<Gap>,
     refused: Refused,
-}
-
-/// What L1 would revert, and when to ask again: state that one endpoint lags behind with, say.
-#[derive(Debug, Default)]
-struct Refused {
-    why: String,
-    times: u32,
-    until: Option<tokio::time::Instant>,
-}
-
-impl Refused {
-    fn again(&mut self, why: String) {
-        let pause = REFUSED_PAUSE.saturating_mul(1 << self.times.min(10)).min(MAX_REFUSED_PAUSE);
-        *self = Self { why, times: self.times.saturating_add(1), until: Some(tokio::time::Instant::now() + pause) };
-    }
-
-    fn trouble(&self) -> Trouble {
-        Trouble::new(self.why.clone(), "by itself, once l1 would take the batch: it is made anew every now and then")
-    }
-
-    fn waits(&self) -> bool {
-        self.until.is_some_and(|until| until > tokio::time::Instant::now())
-    }
 }
 
 impl Poster {
@@ -196,25 +171,24 @@ impl Poster {
         self.paid.retain(|id, ()| open.iter().any(|p| p.id == *id));
         let final_block = self.driver.final_block().await?;
         let rollup = Some(self.terms.rollup);
-        for post in open.iter().filter(|p| p.rollup == rollup && p.purpose == Purpose::Batch) {
-            let Ok(call) = postBatchCall::abi_decode(&post.input) else {
-                return Err(SequencerError::Ledger(format!("post {} is no batch", post.key)));
-            };
+        for post in open.iter().filter(|p| p.rollup == rollup) {
+            let Some(call) = InboxCall::of(post)? else { continue };
+            let seq = call.seq(&view);
             let wanted = self.is_wanted(post, &call, &view).await?;
             match self.driver.step(post, wanted, final_block).await? {
-                Outcome::Pending => busy = Some(call.seq),
+                Outcome::Pending => busy = Some(seq),
                 Outcome::Trouble(why) => {
-                    busy = Some(call.seq);
+                    busy = Some(seq);
                     trouble = why;
                 }
-                Outcome::Hopeless(why) => {
-                    tracing::warn!(seq = call.seq, why, "batch taken back");
-                    trouble = self.take_back(post, call.seq, &why).await?;
+                Outcome::Hopeless { why, revert } => {
+                    tracing::warn!(seq, why, "batch taken back");
+                    trouble = self.take_back(post, &view, &why, revert).await?;
                 }
                 Outcome::Mined { succeeded, cancelled, wei } => {
-                    self.note_mined(post, call.seq, wei, succeeded && !cancelled);
-                    if succeeded && !cancelled && call.seq >= view.seq {
-                        busy = Some(call.seq);
+                    self.note_mined(post, &call, wei, succeeded && !cancelled);
+                    if succeeded && !cancelled && call.is_unseen(&view) {
+                        busy = Some(seq);
                     }
                 }
                 Outcome::Ended | Outcome::Taken => {}
@@ -236,14 +210,22 @@ impl Poster {
     /// Builds and sends the next batch if it is time.
     async fn post_next(&mut self, view: &PostView) -> Result<Trouble, SequencerError> {
         let Some((why, blocks)) = self.blocks_due(view) else { return Ok(Trouble::default()) };
-        if self.refused.waits() {
+        if self.refused.waits(view.l1_number) {
             return Ok(self.refused.trouble());
+        }
+        let (revert, times) = self.refused.said();
+        if forced::is_called_for(revert, times)
+            && let Some(mut order) = forced::order(self.terms, self.driver.sender.address(), view)
+            && let Some(post) = self.enqueue(&mut order, None).await?
+        {
+            tracing::warn!(seq = view.seq, "posting overdue queue items before blocks of ours");
+            return self.send(&post, view).await;
         }
         let Some(mut built) = self.build(view, blocks).await? else {
             let why = "no usable l1 origin for the next batch";
             return Ok(Trouble::new(why, "by itself, with l1's next blocks"));
         };
-        let Some(post) = self.enqueue(&mut built).await? else {
+        let Some(post) = self.enqueue(&mut built.post, Some((&built.fields, &built.content))).await? else {
             let why = format!("batch {} ended {MAX_REPEATS} times without effect", view.seq);
             return Ok(Trouble::new(why, "by itself, once the batch holds more or names another origin"));
         };
@@ -257,19 +239,30 @@ impl Poster {
         self.lasts.insert(post.id, last);
         let (first, bytes, codec) = (built.content.first_block, built.content.payload_bytes, built.fields.codec);
         tracing::info!(seq = view.seq, ?why, first, last = last.number, bytes, codec, "posting a batch");
+        self.send(&post, view).await
+    }
+
+    /// The first step of a new post.
+    async fn send(&mut self, post: &Post, view: &PostView) -> Result<Trouble, SequencerError> {
         self.status.lock().in_flight = Some(view.seq);
         let final_block = self.driver.final_block().await?;
-        match self.driver.step(&post, true, final_block).await? {
+        match self.driver.step(post, true, final_block).await? {
             Outcome::Trouble(why) => Ok(why),
-            Outcome::Hopeless(why) => self.take_back(&post, view.seq, &why).await,
+            Outcome::Hopeless { why, revert } => self.take_back(post, view, &why, revert).await,
             _ => Ok(Trouble::default()),
         }
     }
 
     /// L1 would revert the post: it is made anew a little later.
-    async fn take_back(&mut self, post: &Post, seq: u64, why: &str) -> Result<Trouble, SequencerError> {
+    async fn take_back(
+        &mut self,
+        post: &Post,
+        view: &PostView,
+        why: &str,
+        revert: Bytes,
+    ) -> Result<Trouble, SequencerError> {
         self.driver.ledger.cancel_post(post.id).await.map_err(ledger_error)?;
-        self.refused.again(format!("l1 would revert batch {seq}: {why}"));
+        self.refused.again(format!("l1 would revert batch {}: {why}", view.seq), revert, view.l1_number);
         Ok(self.refused.trouble())
     }
 
@@ -285,8 +278,9 @@ impl Poster {
     fn blocks_due(&self, view: &PostView) -> Option<(Due, Vec<UnpostedBlock>)> {
         let durable = self.shared.durable.load(Ordering::Acquire);
         let mut blocks = self.shared.unposted.lock().first(durable, MAX_RAW_BYTES, MAX_BLOCKS);
-        // A block may not be younger than the L1 block that includes it, and L1's clock may be behind ours.
-        let ripe = blocks.partition_point(|b| b.timestamp <= view.l1_time);
+        // A block may not be younger than the L1 block that includes it, and L1's clock may be behind ours; its origin
+        // may not be the head (see `choose_origin`).
+        let ripe = blocks.partition_point(|b| b.timestamp <= view.l1_time && b.origin < view.l1_number);
         blocks.truncate(ripe);
         let first = blocks.first().filter(|b| b.parent_hash == view.posted.hash)?;
         let waiting = Waiting {
@@ -319,40 +313,49 @@ impl Poster {
         offload(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
     }
 
-    /// Stores the batch; under a further key if the same content ended without effect before.
-    async fn enqueue(&self, built: &mut Built) -> Result<Option<Post>, SequencerError> {
+    /// Stores the post; under a further key if the same content ended without effect before.
+    async fn enqueue(
+        &self,
+        new: &mut NewPost,
+        batch: Option<(&BatchFields, &BatchContent)>,
+    ) -> Result<Option<Post>, SequencerError> {
         let (ledger, rollup) = (&self.driver.ledger, self.terms.rollup);
-        let key = built.post.key.clone();
+        let key = new.key.clone();
         fail_point("post-enqueue");
         for repeat in 1..=MAX_REPEATS {
-            let enqueued = ledger.enqueue_batch(rollup, &built.fields, &built.content, &built.post).await;
+            let enqueued = match batch {
+                Some((fields, content)) => ledger.enqueue_batch(rollup, fields, content, new).await,
+                None => ledger.enqueue(new).await,
+            };
             let post = ledger.post(enqueued.map_err(ledger_error)?.id).await.map_err(ledger_error)?;
             if !self.driver.is_spent(&post).await? {
                 fail_point("post-enqueued");
                 return Ok(Some(post));
             }
-            built.post.key = format!("{key}/{repeat}");
+            new.key = format!("{key}/{repeat}");
         }
         Ok(None)
     }
 
-    fn note_mined(&mut self, post: &Post, seq: u64, wei: u128, posted: bool) {
+    fn note_mined(&mut self, post: &Post, call: &InboxCall, wei: u128, posted: bool) {
         if self.paid.insert(post.id, ()).is_none() {
             self.runway.paid(self.driver.clock.instant(), wei);
             self.refused = Refused::default();
             if posted {
-                tracing::info!(seq, wei, "batch on l1");
+                tracing::info!(post = %post.key, wei, "batch on l1");
                 self.shared.metrics.batches.inc();
                 let input = post.input.len() + post.blob_hashes.len() * BLOB_BYTES;
                 self.shared.metrics.batch_bytes.inc_by(input as u64);
                 self.shared.bill(Commodity::ChainBytes, input as u64);
             } else {
-                tracing::warn!(seq, wei, "a post of this batch had no effect on l1");
+                tracing::warn!(post = %post.key, wei, "a post of this batch had no effect on l1");
             }
         }
-        if posted {
+        if let InboxCall::Batch(call) = call
+            && posted
+        {
             let mut status = self.status.lock();
-            status.last_posted = status.last_posted.max(Some(seq));
+            status.last_posted = status.last_posted.max(Some(call.seq));
         }
     }
 
@@ -373,8 +376,8 @@ impl Poster {
         Ok(())
     }
 
-    /// Unix time, or L1's where that is ahead.
+    /// Unix time as L1 counts it, at least that of its head.
     fn now(&self, view: &PostView) -> u64 {
-        self.driver.clock.unix().as_secs().max(view.l1_time)
+        self.driver.clock.unix().as_secs().saturating_sub(view.lead_seconds).max(view.l1_time)
     }
 }

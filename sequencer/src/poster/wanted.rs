@@ -8,7 +8,9 @@ use mayfly_ledger::{Post, PostState};
 use mayfly_rollup::batch::{Payload, decode, unpack_blobs};
 
 use super::batch::CODEC_BLOBS;
+use super::call::InboxCall;
 use super::drive::ledger_error;
+use super::forced;
 use super::run::Poster;
 use crate::error::SequencerError;
 use crate::view::{PostView, Stage};
@@ -26,12 +28,16 @@ impl Poster {
     pub(super) async fn is_wanted(
         &mut self,
         post: &Post,
-        call: &postBatchCall,
+        call: &InboxCall,
         view: &PostView,
     ) -> Result<bool, SequencerError> {
         if matches!(post.state, PostState::Mined) {
             return Ok(true);
         }
+        let call = match call {
+            InboxCall::Batch(call) => call,
+            InboxCall::Forced(call) => return Ok(forced::is_wanted(call, view, self.terms.max_origin_lag)),
+        };
         let origin = self.shared.origin(call.originNumber);
         let open = !matches!(view.stage, Stage::Frozen | Stage::Closing | Stage::Closed);
         let fits = call.seq == view.seq

@@ -1,5 +1,6 @@
 //! What is asked after a cycle, and thoroughly from time to time.
 
+use super::node::NodeProcess;
 use super::rpc::Rpc;
 use super::wallets::Answered;
 use super::world::World;
@@ -76,20 +77,32 @@ pub(super) async fn agrees(rpc: &Rpc, verifier: &VerifierHandle, reorged: bool) 
     }
 }
 
-/// Waits until everything is on L1 and the verifier has derived it: both must have the same head.
-pub(super) async fn converge(rpc: &Rpc, verifier: &VerifierHandle) -> eyre::Result<Option<String>> {
-    let deadline = Instant::now() + CONVERGE;
+/// Waits until everything is back on the chain and on L1, and the verifier has derived it: both must have the same head.
+/// It may take as long as it goes on.
+pub(super) async fn converge(
+    node: &NodeProcess,
+    name: &str,
+    rpc: &Rpc,
+    verifier: &VerifierHandle,
+) -> eyre::Result<Option<String>> {
+    let mut moved = (0, Instant::now());
     loop {
+        let status = node.status(name).await?.ok_or_else(|| eyre!("the node does not run the rollup"))?;
         let (latest, safe) = (block(rpc, "latest").await?, block(rpc, "safe").await?);
         let view = verifier.view();
         let head = latest.clone().ok_or_else(|| eyre!("no latest block"))?;
-        if view.head.number == head.number.to::<u64>() && view.head.hash == head.hash {
+        let derived = view.head.number == head.number.to::<u64>() && view.head.hash == head.hash;
+        if derived && status["rescued"] == 0 {
             return Ok((view.state_root != head.state_root).then(|| format!("state roots differ in {head:?}")));
         }
-        if Instant::now() > deadline {
+        if moved.0 != view.head.number {
+            moved = (view.head.number, Instant::now());
+        }
+        if moved.1.elapsed() > CONVERGE {
             let trouble = view.trouble;
             return Ok(Some(format!(
-                "not on L1 within {CONVERGE:?}: latest {head:?}, safe {safe:?}, derived {:?}, trouble {trouble:?}",
+                "nothing new on L1 within {CONVERGE:?}: latest {head:?}, safe {safe:?}, derived {:?}, trouble {trouble:?}, \
+                 the node says {status}",
                 view.head
             )));
         }

@@ -95,16 +95,33 @@ impl Torture {
             tokio::time::sleep(POLL).await;
         }
         self.report.started(node.age());
-        let reorged = self.reorged;
-        let mut wrong = audit::find_answers(rpc, &mut self.fresh, reorged).await?;
-        wrong.extend(self.wallets.align(rpc).await?);
-        wrong.extend(audit::agrees(rpc, &self.world.verifier, reorged).await?);
+        let moved = self.reorged || self.is_forced_anew().await?;
+        let mut wrong = self.compare(rpc, moved).await?;
+        // A forced batch may come at any moment, this one too.
+        if !wrong.is_empty() && !moved && self.is_forced_anew().await? {
+            wrong = self.compare(rpc, true).await?;
+        }
         wrong.extend(audit::ledger(&self.world).await?);
         self.answered.append(&mut self.fresh);
         // What a reorganisation may move is where it was put once everything is found again.
         self.reorged = plan.reorgs();
         wrong.into_iter().for_each(|what| self.violate(what));
         Ok(true)
+    }
+
+    /// What is not where it was answered, or not as L1 gives it. Where blocks `moved` it may take a while.
+    async fn compare(&mut self, rpc: &Rpc, moved: bool) -> eyre::Result<Vec<String>> {
+        let mut wrong = audit::find_answers(rpc, &mut self.fresh, moved).await?;
+        wrong.extend(self.wallets.align(rpc).await?);
+        wrong.extend(audit::agrees(rpc, &self.world.verifier, moved).await?);
+        Ok(wrong)
+    }
+
+    /// Whether somebody, the sequencer or anybody, put overdue queue items before blocks since this was last asked.
+    async fn is_forced_anew(&mut self) -> eyre::Result<bool> {
+        let before = self.forced;
+        self.forced = self.world.book.forced(&self.world.anvil.client()).await?;
+        Ok(self.forced != before)
     }
 
     /// Uses the node until it is to die, or died.

@@ -1,7 +1,7 @@
 //! What L1 says of the posts: each batch once.
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use alloy_sol_types::SolCall;
+use alloy_sol_types::{SolCall, SolEvent};
 use eyre::eyre;
 use mayfly_contracts::inbox::Inbox;
 use mayfly_l1::{BlockTag, L1Client};
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Blocks so far below the head are not taken back by a run.
 const SETTLED_DEPTH: u64 = 16;
+/// What a header says of a batch without data.
+const CODEC_FORCED: u8 = 0;
 
 /// A post that L1 included.
 #[derive(Clone, Debug)]
@@ -54,6 +56,20 @@ struct FullTx {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Appended {
+    transaction_hash: B256,
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
+impl Appended {
+    fn batch(&self) -> alloy_sol_types::Result<Inbox::BatchPosted> {
+        Inbox::BatchPosted::decode_raw_log(self.topics.iter().copied(), &self.data)
+    }
+}
+
+#[derive(Deserialize)]
 struct FullBlock {
     transactions: Vec<FullTx>,
 }
@@ -74,10 +90,32 @@ impl L1Book {
         self.read_to = head;
         let mut books = self.balance();
         let count: u64 = l1.call(self.rollup, &Inbox::batchCountCall {}, BlockTag::Number(head)).await?;
-        if count != books.batches {
-            books.wrong.push(format!("the Inbox counts {count} batches, {} were posted", books.batches));
+        let appended = self.appended(l1, head).await?;
+        if count != appended.len() as u64 {
+            books.wrong.push(format!("the Inbox counts {count} batches, its log has {}", appended.len()));
         }
+        let ours = self.posts.values().filter(|post| post.succeeded && post.seq.is_some());
+        let lost = ours.filter(|post| appended.iter().all(|log| log.transaction_hash != post.hash));
+        books.wrong.extend(lost.map(|post| format!("{} succeeded, and the Inbox has no batch of it", post.hash)));
         Ok(books)
+    }
+
+    /// How many batches without data there are: each moves what was answered and not posted.
+    pub(super) async fn forced(&self, l1: &L1Client) -> eyre::Result<usize> {
+        let head = l1.head(BlockTag::Latest).await?.number;
+        let appended = self.appended(l1, head).await?;
+        let forced =
+            appended.iter().filter(|log| matches!(log.batch(), Ok(posted) if posted.header.codec == CODEC_FORCED));
+        Ok(forced.count())
+    }
+
+    /// The logs of all batches, forced ones of anybody among them.
+    async fn appended(&self, l1: &L1Client, head: u64) -> eyre::Result<Vec<Appended>> {
+        let filter = json!({
+            "address": self.rollup, "topics": [Inbox::BatchPosted::SIGNATURE_HASH], "fromBlock": "0x0",
+            "toBlock": format!("{head:#x}"),
+        });
+        l1.request("eth_getLogs", json!([filter])).await.map_err(Into::into)
     }
 
     async fn read(&mut self, l1: &L1Client, number: u64) -> eyre::Result<()> {

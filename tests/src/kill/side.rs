@@ -101,7 +101,7 @@ impl Torture {
             ensure!(!more.is_empty(), "the rollup takes nothing");
             answered.extend(more);
         }
-        wrong.extend(audit::converge(&rpc, &verifier).await.wrap_err_with(|| node.log_tail())?);
+        wrong.extend(audit::converge(&node, NAME, &rpc, &verifier).await.wrap_err_with(|| node.log_tail())?);
         wrong.extend(audit::once_each(&verifier, &answered)?);
         let view = verifier.view();
         ensure!(view.closing().is_some() == closes, "closed by derivation: {}", view.closing().is_some());

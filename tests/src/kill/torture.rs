@@ -30,6 +30,8 @@ pub struct Torture {
     pub(super) is_created: bool,
     /// Whether L1 took something back since the node was last looked at.
     pub(super) reorged: bool,
+    /// Forced batches when the node was last looked at.
+    pub(super) forced: usize,
     /// Posts that were included in vain, with reason.
     excused: u64,
     excuse: bool,
@@ -54,6 +56,7 @@ impl Torture {
             report: Report::new(seed, points, between),
             is_created: false,
             reorged: false,
+            forced: 0,
             excused: 0,
             excuse: false,
             cycle: 0,
@@ -118,7 +121,7 @@ impl Torture {
         let plan = Plan::UnderLoad(Duration::ZERO);
         let looked = self.look(&mut node, &rpc, &plan).await.wrap_err_with(|| node.log_tail())?;
         ensure!(looked, "the node died\n{}", node.log_tail());
-        let converged = audit::converge(&rpc, &self.world.verifier).await?;
+        let converged = audit::converge(&node, NAME, &rpc, &self.world.verifier).await?;
         let reader_wrong = audit::once_each(&self.world.verifier, &self.answered)?;
         let books = self.world.book.check(&self.world.anvil.client()).await?;
         (self.report.batches, self.report.reverted_posts) = (books.batches, books.reverted);

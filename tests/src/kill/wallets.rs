@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Pause after a refusal.
 const PAUSE: Duration = Duration::from_millis(15);
 /// Longest input of a transaction.
-const MAX_INPUT: usize = 1_500;
+const MAX_INPUT: usize = 400;
 
 /// A transaction whose receipt a client got.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -3,7 +3,7 @@
 
 use super::lease::Expected;
 use super::{Attempt, Enqueued, Inclusion, MAX_ATTEMPTS, NewPost, Post, PostBlob, PostId, PostState};
-use crate::{BatchContent, BatchFields, LedgerError};
+use crate::LedgerError;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256};
 use std::fmt;
@@ -80,12 +80,7 @@ impl MemoryOutbox {
         self.rows().posts.iter().map(|row| (row.post.clone(), row.attempts.clone())).collect()
     }
 
-    pub(super) fn enqueue_batch(
-        &self,
-        _fields: &BatchFields,
-        _content: &BatchContent,
-        new: &NewPost,
-    ) -> Result<Enqueued, LedgerError> {
+    pub(super) fn enqueue(&self, new: &NewPost) -> Result<Enqueued, LedgerError> {
         new.check()?;
         let (content, mut rows) = (new.content_hash(), self.rows());
         if let Some(row) = rows.posts.iter().find(|row| row.post.key == new.key) {

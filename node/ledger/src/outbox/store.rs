@@ -34,7 +34,16 @@ impl Outbox {
         match self {
             Self::Ledger(ledger) => ledger.enqueue_batch(rollup, fields, content, post).await,
             #[cfg(feature = "simulation")]
-            Self::Memory(memory) => memory.enqueue_batch(fields, content, post),
+            Self::Memory(memory) => memory.enqueue(post),
+        }
+    }
+
+    /// Queues a post that is no batch of blocks.
+    pub async fn enqueue(&self, post: &NewPost) -> Result<Enqueued, LedgerError> {
+        match self {
+            Self::Ledger(ledger) => ledger.enqueue(post).await,
+            #[cfg(feature = "simulation")]
+            Self::Memory(memory) => memory.enqueue(post),
         }
     }
 
