@@ -1,15 +1,20 @@
 //! The node's database: the one it was given, or a private server of its own.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use eyre::WrapErr;
+use eyre::{WrapErr, eyre};
 use mayfly_l1::{BlockTag, L1Client};
 use mayfly_ledger::{Ledger, Server, ServerOptions};
+use tokio::sync::Mutex;
 
 use crate::config::NodeConfig;
 
 /// The name of the node's database on a private server.
 const DATABASE: &str = "mayfly";
+/// Between two looks at the private server; doubled after each start in vain, up to
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// this.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// How long L1 may take to answer at start: it may be starting too.
 const L1_START_TIMEOUT: Duration = Duration::from_secs(60);
 const L1_START_POLL: Duration = Duration::from_millis(500);
@@ -18,7 +23,9 @@ const L1_START_POLL: Duration = Duration::from_millis(500);
 pub(super) struct Database {
     pub(super) ledger: Ledger,
     pub(super) url: String,
-    server: Option<Server>,
+    server: Option<Arc<Mutex<Server>>>,
+    /// The server's process at the start.
+    pid: Option<u32>,
 }
 
 impl Database {
@@ -26,25 +33,50 @@ impl Database {
     pub(super) async fn open(config: &NodeConfig, data_dir: &Path) -> eyre::Result<Database> {
         if !config.database.url.is_empty() {
             let ledger = Ledger::connect(&config.database.url).await.wrap_err("connecting to database.url")?;
-            return Ok(Database { ledger, url: String::new(), server: None });
+            return Ok(Database { ledger, url: String::new(), server: None, pid: None });
         }
         let options = ServerOptions { fsync: config.database.fsync, ..ServerOptions::default() };
         let server = Server::start(&data_dir.join("postgres"), &options).await.wrap_err("starting PostgreSQL")?;
         let url = server.create_database(DATABASE).await?;
         let ledger = Ledger::connect(&url).await.wrap_err("connecting to the private PostgreSQL")?;
-        Ok(Database { ledger, url, server: Some(server) })
+        let pid = Some(server.pid());
+        Ok(Database { ledger, url, server: Some(Arc::new(Mutex::new(server))), pid })
     }
 
-    /// The private server's process.
+    /// The private server's process at the start.
     pub(super) fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Server::pid)
+        self.pid
+    }
+
+    /// Starts the private server again whenever it is gone, for as long as it is let. Connections come back by themselves.
+    pub(super) fn keep_running(&self) -> impl Future<Output = ()> + use<> {
+        let server = self.server.clone();
+        async move {
+            let Some(server) = server else { return };
+            let mut pause = LOOK_EVERY;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = match server.lock().await.revive().await {
+                    Ok(false) => LOOK_EVERY,
+                    Ok(true) => {
+                        tracing::warn!("PostgreSQL was gone and was started again");
+                        LOOK_EVERY
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "PostgreSQL is gone and does not start");
+                        (pause * 2).min(MAX_PAUSE)
+                    }
+                };
+            }
+        }
     }
 
     /// Closes the connections, then stops the server.
     pub(super) async fn close(self) -> eyre::Result<()> {
         self.ledger.close().await;
         if let Some(server) = self.server {
-            server.stop().await.wrap_err("stopping PostgreSQL")?;
+            let server = Arc::into_inner(server).ok_or_else(|| eyre!("PostgreSQL is being started"))?;
+            server.into_inner().stop().await.wrap_err("stopping PostgreSQL")?;
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ pub struct Node {
     admin_url: String,
     public: Listener,
     admin: Listener,
-    _pulse: JoinSet<()>,
+    pulse: JoinSet<()>,
     _lock: File,
 }
 
@@ -176,7 +176,7 @@ impl Node {
     ///
     /// # Errors
     /// If a part does not stop; the others are stopped all the same.
-    pub async fn stop(self) -> eyre::Result<()> {
+    pub async fn stop(mut self) -> eyre::Result<()> {
         self.inner.stopping.cancel();
         let mut outcome = self.public.stop().await.wrap_err("stopping the public listener");
         let limit = Duration::from_secs(self.inner.config.limits.shutdown_seconds);
@@ -185,6 +185,7 @@ impl Node {
         }
         outcome = outcome.and(self.admin.stop().await.wrap_err("stopping the operator's listener"));
         mayfly_fail::fail_point("stop-ledger");
+        self.pulse.shutdown().await;
         outcome.and(self.database.close().await)
     }
 }
@@ -239,6 +240,7 @@ impl Parts {
         let (l1, ledger, readiness) = (inner.l1.clone(), inner.ledger.clone(), Arc::clone(&inner.readiness));
         pulse.spawn(watch_services(l1, ledger, readiness, inner.l1_poll()));
         pulse.spawn(heal(Arc::clone(&inner)));
+        pulse.spawn(database.keep_running());
         let (shutdown, usage_stop) = (public.shutdown(), CancellationToken::new());
         let (serve, drain) = (serve_public(rpc.0, public), usage.run(usage_stop.clone()));
         let task = tokio::spawn(async move {
@@ -257,7 +259,7 @@ impl Parts {
         let task = tokio::spawn(serve_admin(admin.0, guarded, routes, shutdown.clone()));
         tracing::info!(rpc = %rpc.1, admin = %admin.1, l1_chain_id = inner.l1_chain_id, "the node serves");
         let admin_url = format!("http://{}", admin.1);
-        Node { inner, database, admin_url, public, admin: Listener { shutdown, task }, _pulse: pulse, _lock: lock }
+        Node { inner, database, admin_url, public, admin: Listener { shutdown, task }, pulse, _lock: lock }
     }
 }
 

@@ -5,6 +5,7 @@ mod admin;
 mod calls;
 mod chain;
 mod cli;
+mod database;
 mod dev;
 mod errors;
 mod hostile;

@@ -31,17 +31,17 @@ fn quick() -> SubmitOptions {
 }
 
 /// L1 with the foundation, and a place for a node.
-struct World {
-    anvil: Anvil,
-    factory: Address,
-    organiser: Sender,
-    user: PrivateKeySigner,
-    http: reqwest::Client,
-    dir: TempDir,
+pub(crate) struct World {
+    pub(crate) anvil: Anvil,
+    pub(crate) factory: Address,
+    pub(crate) organiser: Sender,
+    pub(crate) user: PrivateKeySigner,
+    pub(crate) http: reqwest::Client,
+    pub(crate) dir: TempDir,
 }
 
 impl World {
-    async fn start() -> World {
+    pub(crate) async fn start() -> World {
         let config = AnvilConfig {
             block_time: Some(Duration::from_secs(1)),
             mixed_mining: true,
@@ -58,7 +58,7 @@ impl World {
         World { anvil, factory, organiser, user, http: reqwest::Client::new(), dir }
     }
 
-    fn config(&self) -> NodeConfig {
+    pub(crate) fn config(&self) -> NodeConfig {
         let mut config = NodeConfig { data_dir: self.dir.path().join("node"), ..NodeConfig::default() };
         config.l1.urls = vec![self.anvil.url().to_owned()];
         config.l1.factory = Some(self.factory);
@@ -74,7 +74,7 @@ impl World {
         config
     }
 
-    async fn create(&self, change: impl FnOnce(u64, &mut Config)) -> Creation {
+    pub(crate) async fn create(&self, change: impl FnOnce(u64, &mut Config)) -> Creation {
         let now = self.anvil.client().head(BlockTag::Latest).await.unwrap().timestamp;
         let mut config = Config {
             protocolVersion: 1,
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// Asks the operator's API.
-    async fn admin(&self, node: &Node, path: &str, body: Option<Value>) -> Result<Value, String> {
+    pub(crate) async fn admin(&self, node: &Node, path: &str, body: Option<Value>) -> Result<Value, String> {
         let token = std::fs::read_to_string(self.dir.path().join("node/admin.token")).unwrap();
         let url = format!("{}{path}", node.admin_url());
         let request = match body {
@@ -124,23 +124,23 @@ impl World {
         if status.is_success() { Ok(serde_json::from_str(&text).unwrap()) } else { Err(text) }
     }
 
-    async fn run_rollup(&self, node: &Node, name: &str, rollup: Address) -> Result<Value, String> {
+    pub(crate) async fn run_rollup(&self, node: &Node, name: &str, rollup: Address) -> Result<Value, String> {
         self.admin(node, "/admin/rollups", Some(json!({ "name": name, "rollup": rollup }))).await
     }
 
-    async fn rpc(&self, node: &Node, method: &str, params: Value) -> Result<Value, Value> {
+    pub(crate) async fn rpc(&self, node: &Node, method: &str, params: Value) -> Result<Value, Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let answer: Value = self.http.post(node.rpc_url()).json(&body).send().await.unwrap().json().await.unwrap();
         answer.get("error").map_or_else(|| Ok(answer["result"].clone()), |error| Err(error.clone()))
     }
 
-    async fn ready(&self, node: &Node) -> (u16, Value) {
+    pub(crate) async fn ready(&self, node: &Node) -> (u16, Value) {
         let response = self.http.get(format!("{}/readyz", node.rpc_url())).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
     /// Sends a transaction of the user and waits for its receipt.
-    async fn send(&self, node: &Node, chain_id: u64, nonce: u64, to: Address, input: Vec<u8>) -> Value {
+    pub(crate) async fn send(&self, node: &Node, chain_id: u64, nonce: u64, to: Address, input: Vec<u8>) -> Value {
         let tx = TxEip1559 {
             chain_id,
             nonce,
@@ -158,7 +158,7 @@ impl World {
 }
 
 /// Waits until `look` finds something.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {

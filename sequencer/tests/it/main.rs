@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod answers;
+mod backlog;
 mod batches;
 mod crash;
 mod end;

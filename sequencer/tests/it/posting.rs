@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 const GWEI: u128 = 1_000_000_000;
 const CALLDATA: u8 = 2;
 
-async fn base_fee(env: &Env, gwei: u128) {
+pub(crate) async fn base_fee(env: &Env, gwei: u128) {
     env.rpc("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", gwei * GWEI)])).await;
 }
 

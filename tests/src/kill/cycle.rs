@@ -77,7 +77,7 @@ impl Torture {
 
     /// Waits until the node takes transactions, and checks what was answered before. `false`: it died.
     pub(super) async fn look(&mut self, node: &mut NodeProcess, rpc: &Rpc, plan: &Plan) -> eyre::Result<bool> {
-        let deadline = Instant::now() + SYNC_PATIENCE;
+        let (mut deadline, mut mend) = (Instant::now() + SYNC_PATIENCE, Some(Instant::now() + SYNC_PATIENCE / 4));
         loop {
             if !node.is_alive()? {
                 return Ok(false);
@@ -91,7 +91,17 @@ impl Torture {
             if status["synced"] == true && status["rescued"] == 0 {
                 break;
             }
-            ensure!(Instant::now() < deadline, "no step with L1 within {SYNC_PATIENCE:?}: {status}");
+            if mend.is_some_and(|at| Instant::now() > at) {
+                mend = None;
+                if self.world.mend_l1().await? {
+                    self.reorged = true;
+                    deadline = Instant::now() + SYNC_PATIENCE;
+                }
+            }
+            if Instant::now() > deadline {
+                let l1 = self.world.anvil.client().head(BlockTag::Latest).await;
+                return Err(eyre!("no step with L1 within {SYNC_PATIENCE:?}, L1's head is {l1:?}: {status}"));
+            }
             tokio::time::sleep(POLL).await;
         }
         self.report.started(node.age());
@@ -134,35 +144,8 @@ impl Torture {
         let (world, wallets) = (&self.world, &mut self.wallets);
         let used = wallets.use_node(rpc, seed, &stop);
         let lives = async {
-            let lived = match plan {
-                Plan::WhileStarting(_) => Ok(()),
-                Plan::UnderLoad(run) => node.dies_within(*run).await.map(drop),
-                Plan::FullDisk(_) => fails(node).await,
-                Plan::AfterReorg(depth, run) => {
-                    node.dies_within(*run).await?;
-                    world.reorg(*depth).await?;
-                    node.dies_within(*run).await.map(drop)
-                }
-                Plan::At(point, _) => match point.reach {
-                    Reach::Reorg => {
-                        node.dies_within(BEFORE_REORG).await?;
-                        world.reorg(REORG_DEPTH).await?;
-                        node.dies_within(LONG_PATIENCE).await.map(drop)
-                    }
-                    Reach::Stall => {
-                        world.mine_every(0).await?;
-                        let died = node.dies_within(LONG_PATIENCE).await;
-                        world.mine_every(1).await?;
-                        died.map(drop)
-                    }
-                    Reach::Forced => {
-                        force(world).await?;
-                        node.dies_within(LONG_PATIENCE).await.map(drop)
-                    }
-                    Reach::Stop => node.dies_within(Duration::from_millis(300)).await.map(drop),
-                    _ => node.dies_within(POINT_PATIENCE).await.map(drop),
-                },
-            };
+            // Whatever comes of it, the load ends.
+            let lived = live(world, node, plan).await;
             // The node is killed with requests under way, not after the last one.
             let ended = if plan.stops() { node.ask_to_stop() } else { node.start_kill() };
             stop.cancel();
@@ -182,6 +165,39 @@ impl Torture {
         };
         self.report.died(plan, hit);
         Ok(())
+    }
+}
+
+/// What happens to a node that is used.
+async fn live(world: &World, node: &mut NodeProcess, plan: &Plan) -> eyre::Result<()> {
+    match plan {
+        Plan::WhileStarting(_) => Ok(()),
+        Plan::UnderLoad(run) => node.dies_within(*run).await.map(drop),
+        Plan::FullDisk(_) => fails(node).await,
+        Plan::AfterReorg(depth, run) => {
+            node.dies_within(*run).await?;
+            world.reorg(*depth).await?;
+            node.dies_within(*run).await.map(drop)
+        }
+        Plan::At(point, _) => match point.reach {
+            Reach::Reorg => {
+                node.dies_within(BEFORE_REORG).await?;
+                world.reorg(REORG_DEPTH).await?;
+                node.dies_within(LONG_PATIENCE).await.map(drop)
+            }
+            Reach::Stall => {
+                world.mine_every(0).await?;
+                let died = node.dies_within(LONG_PATIENCE).await;
+                world.mine_every(1).await?;
+                died.map(drop)
+            }
+            Reach::Forced => {
+                force(world).await?;
+                node.dies_within(LONG_PATIENCE).await.map(drop)
+            }
+            Reach::Stop => node.dies_within(Duration::from_millis(300)).await.map(drop),
+            _ => node.dies_within(POINT_PATIENCE).await.map(drop),
+        },
     }
 }
 
@@ -206,7 +222,6 @@ async fn force(world: &World) -> eyre::Result<()> {
     let receipt = world.anybody.transact(world.info.rollup, &call, fee, &quick()).await?;
     let client = world.anvil.client();
     let number = receipt.block_number.ok_or_else(|| eyre!("a receipt without a block"))?;
-    let queued = client.call(world.info.rollup, &Inbox::queueLengthCall {}, BlockTag::Number(number)).await?;
     let item = client.head(BlockTag::Number(number)).await?.timestamp;
     let due = item + world.info.config.windows.forceWindow;
     let deadline = Instant::now() + LONG_PATIENCE;
@@ -214,6 +229,9 @@ async fn force(world: &World) -> eyre::Result<()> {
         ensure!(Instant::now() < deadline, "L1's clock stands still");
         tokio::time::sleep(POLL).await;
     }
+    // As new as can be: batches may have named later origins than the item's block meanwhile.
+    let number = client.head(BlockTag::Latest).await?.number - 1;
+    let queued = client.call(world.info.rollup, &Inbox::queueLengthCall {}, BlockTag::Number(number)).await?;
     let batch = Inbox::postForcedBatchCall { originNumber: number, queueUpTo: queued };
     send(&world.anybody, world.info.rollup, &batch, U256::ZERO).await?;
     Ok(())

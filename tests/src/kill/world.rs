@@ -9,11 +9,11 @@ use mayfly_l1::{Anvil, AnvilConfig, BeaconClient, BlockTag, FeeCaps, L1Options, 
 use mayfly_ledger::{Ledger, Server, ServerOptions};
 use mayfly_rollup::{Allocation, Config, RollupInfo, Windows};
 use mayfly_verifier::{Roles, Verifier, VerifierConfig, VerifierHandle, rollup_info};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ const L1_BLOCK: Duration = Duration::from_secs(1);
 const SLOTS_IN_AN_EPOCH: u64 = 8;
 /// Blocks on top of the rollup's creation when a run begins.
 const CREATION_DEPTH: u64 = 6;
+/// Blocks that are looked at for lost receipts.
+const MENDED_BLOCKS: u64 = 64;
 const ORGANISER: usize = 0;
 /// Who deposits, forces and posts beside the node.
 pub(super) const ANYBODY: usize = 5;
@@ -129,7 +131,27 @@ impl World {
 
     /// L1 replaces its last blocks by empty ones.
     pub(super) async fn reorg(&self, depth: u64) -> eyre::Result<()> {
-        Ok(self.anvil.reorg(depth).await?)
+        self.anvil.reorg(depth).await?;
+        // anvil sets its clock back with its chain, for good.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let _: Value = self.anvil.client().request("evm_setTime", json!([now])).await?;
+        Ok(())
+    }
+
+    /// anvil now and then has a block, after a reorganisation, and not its receipts. Nobody can follow such an L1: the
+    /// block is taken back. Says whether there was one.
+    pub(super) async fn mend_l1(&self) -> eyre::Result<bool> {
+        let l1 = self.anvil.client();
+        let head = l1.head(BlockTag::Latest).await?.number;
+        for number in head.saturating_sub(MENDED_BLOCKS)..=head {
+            let receipts: Value = l1.request("eth_getBlockReceipts", json!([format!("{number:#x}")])).await?;
+            if receipts.is_null() {
+                eprintln!("L1 has no receipts of block {number} of {head}: it is taken back");
+                self.reorg(head + 1 - number).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// L1 mines on this schedule from now on; never, if zero.

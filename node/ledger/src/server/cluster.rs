@@ -39,6 +39,7 @@ impl Default for ServerOptions {
 /// A running private server. Dropping it stops it; [`Server::stop`] also says whether that worked.
 #[derive(Debug)]
 pub struct Server {
+    options: ServerOptions,
     dir: PathBuf,
     socket_dir: PathBuf,
     record: Record,
@@ -95,6 +96,23 @@ impl Server {
         &self.dir
     }
 
+    /// Starts the server again if its process is gone: under the same URL, with the same data. Says whether it was gone.
+    /// A failure is worth another try: what a killed server leaves behind takes a moment to end.
+    pub async fn revive(&mut self) -> Result<bool, ServerError> {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            return Ok(false);
+        }
+        let (bin, account) = (binaries::find()?, Account::choose()?);
+        self.child = spawn(&bin, &account, &self.dir, &self.socket_dir, &self.options)?;
+        let pid = i32::try_from(self.child.id()).expect("process ids are positive i32");
+        let outside = self.record.socket_dir.clone();
+        self.record = Record::of(pid, outside)
+            .ok_or_else(|| ServerError::Failed { program: "postgres", output: log_tail(&self.dir) })?;
+        self.record.write(&self.dir.join("server.json"))?;
+        self.wait_ready().await?;
+        Ok(true)
+    }
+
     /// Stops the server and waits until it is gone.
     pub async fn stop(mut self) -> Result<(), ServerError> {
         let task = tokio::task::spawn_blocking(move || self.halt());
@@ -122,7 +140,7 @@ impl Server {
         let outside = (socket_dir != dir).then(|| socket_dir.clone());
         let gone = || ServerError::Failed { program: "postgres", output: log_tail(&dir) };
         let record = Record::of(pid, outside).ok_or_else(gone)?;
-        let server = Self { record, dir, socket_dir, child };
+        let server = Self { options: options.clone(), record, dir, socket_dir, child };
         server.record.write(&record_path)?;
         Ok(server)
     }

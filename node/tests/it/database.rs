@@ -1,0 +1,170 @@
+//! What a node does while its database is killed, stands still, takes no connections or cannot write.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use mayfly_node::node::Node;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+
+use crate::node::{World, until};
+
+/// A node with a rollup and one transaction on it.
+struct Stand {
+    world: World,
+    node: Node,
+    chain_id: u64,
+    nonce: u64,
+}
+
+impl Stand {
+    async fn start() -> Stand {
+        let world = World::start().await;
+        let node = Node::start(world.config()).await.unwrap();
+        let creation = world.create(|_, _| {}).await;
+        world.run_rollup(&node, "night", creation.rollup).await.unwrap();
+        let mut stand = Stand { world, node, chain_id: creation.chain_id, nonce: 0 };
+        stand.send().await;
+        stand
+    }
+
+    /// A transaction is answered.
+    async fn send(&mut self) -> Value {
+        let to = Address::repeat_byte(0x55);
+        let receipt = self.world.send(&self.node, self.chain_id, self.nonce, to, vec![1; 9]).await;
+        self.nonce += 1;
+        receipt
+    }
+
+    /// The newest block comes to L1, is known by the ledger, and the node says that all is well.
+    async fn is_well(&mut self) {
+        let receipt = self.send().await;
+        let number = receipt["blockNumber"].as_str().unwrap().to_owned();
+        until("a batch with the last block", async || {
+            let safe = self.world.rpc(&self.node, "mayfly_finality", json!([number])).await.unwrap();
+            (safe["tier"] != "latest").then_some(())
+        })
+        .await;
+        until("the readiness", async || (self.world.ready(&self.node).await.0 == 200).then_some(())).await;
+        let status = self.status().await;
+        assert_eq!(status["condition"]["state"], "building", "{status}");
+        assert_eq!((&status["lost_count"], &status["failure"]), (&json!(0), &Value::Null), "{status}");
+    }
+
+    async fn status(&self) -> Value {
+        let all = self.world.admin(&self.node, "/admin/rollups", None).await.unwrap();
+        all["rollups"][0]["sequencer"].clone()
+    }
+
+    async fn says_database_is_gone(&self) {
+        until("the loss of the database", async || {
+            let (_, body) = self.world.ready(&self.node).await;
+            (body["reasons"]["database"] == "it does not answer").then_some(())
+        })
+        .await;
+    }
+
+    /// Once the node is stopped, every transaction is there once and the ledger has the same batches as L1.
+    async fn ends(self) {
+        let count = self.world.rpc(&self.node, "eth_getTransactionCount", json!([self.world.user.address(), "latest"]));
+        assert_eq!(count.await.unwrap(), json!(format!("{:#x}", self.nonce)));
+        self.node.stop().await.unwrap();
+    }
+}
+
+/// The process that serves the node's database now.
+fn postmaster(stand: &Stand) -> u32 {
+    let path = stand.world.dir.path().join("node/postgres/data/postmaster.pid");
+    std::fs::read_to_string(path).unwrap().lines().next().unwrap().trim().parse().unwrap()
+}
+
+fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_database_is_started_again_and_answers_go_on() {
+    let mut stand = Stand::start().await;
+    for how in ["-KILL", "-INT"] {
+        let before = postmaster(&stand);
+        signal(how, before);
+        // Nobody who sends waits for the database.
+        stand.send().await;
+        stand.is_well().await;
+        assert_ne!(postmaster(&stand), before);
+    }
+    stand.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_stands_still_is_named_and_holds_up_no_answer() {
+    let mut stand = Stand::start().await;
+    let everything = processes_of(postmaster(&stand));
+    everything.iter().for_each(|pid| signal("-STOP", *pid));
+    stand.send().await;
+    stand.says_database_is_gone().await;
+    stand.send().await;
+    everything.iter().for_each(|pid| signal("-CONT", *pid));
+    stand.is_well().await;
+    stand.ends().await;
+}
+
+/// A process and its children.
+fn processes_of(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    std::iter::once(pid).chain(children.split_whitespace().map(|pid| pid.parse().unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_connections_is_named_and_waited_for() {
+    let mut stand = Stand::start().await;
+    let url = stand.node.database_url().to_owned();
+    let mut taken = Vec::new();
+    // Somebody takes what is free, then what the node held.
+    let full = loop {
+        match PgConnection::connect(&url).await {
+            Ok(connection) => taken.push(connection),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(full.contains("too many clients") || full.contains("remaining connection slots"), "{full}");
+    let mine = taken.first_mut().unwrap();
+    let ended = sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mayfly'");
+    assert!(!ended.fetch_all(mine).await.unwrap().is_empty());
+    while let Ok(connection) = PgConnection::connect(&url).await {
+        taken.push(connection);
+    }
+    stand.send().await;
+    stand.says_database_is_gone().await;
+    stand.send().await;
+    drop(taken);
+    stand.is_well().await;
+    stand.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_write_loses_nothing() {
+    let mut stand = Stand::start().await;
+    // No process of the server may make a file longer from here on, as on a full disk: the server gives up at its
+    // next record and cannot start, until the node starts one that may.
+    let first = postmaster(&stand);
+    for pid in processes_of(first) {
+        // As the user that the server runs as: limits of others are not for everybody, not even for root.
+        let Ok(process) = std::fs::metadata(format!("/proc/{pid}")) else { continue };
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &pid.to_string(), "--fsize=0:0"]).uid(process.uid()).gid(process.gid());
+        let limit = prlimit.status().unwrap();
+        // A child may have ended meanwhile.
+        assert!(limit.success() || pid != first);
+    }
+    for _ in 0..3 {
+        stand.send().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    stand.is_well().await;
+    assert_ne!(postmaster(&stand), first, "it went on writing");
+    stand.ends().await;
+}
