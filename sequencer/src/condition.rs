@@ -86,8 +86,8 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
-    /// The state that follows from what executor and poster show.
-    pub(crate) fn of(view: &ChainView, poster: &PosterStatus, failure: Option<&str>) -> Self {
+    /// The state that follows from what executor and poster show; `l1` is why L1 cannot be followed, if so.
+    pub(crate) fn of(view: &ChainView, poster: &PosterStatus, failure: Option<&str>, l1: &str) -> Self {
         let new = |state, reason, detail: String, ends: String| Self { state, reason, detail, ends };
         if let Some(failure) = failure {
             let ends = "when the rollup is started again; the log says what failed".to_owned();
@@ -106,7 +106,11 @@ impl Condition {
             return new(Mode::Ended, stage.name(), format!("the rollup is {} on l1", stage.name()), ends);
         }
         if let Some(pause) = &view.pause {
-            return new(Mode::Paused, pause.name(), pause.to_string(), pause.ends(poster));
+            let detail = match pause {
+                PauseReason::Syncing | PauseReason::OriginTooOld { .. } if !l1.is_empty() => format!("{pause}: {l1}"),
+                _ => pause.to_string(),
+            };
+            return new(Mode::Paused, pause.name(), detail, pause.ends(poster));
         }
         match view.throttled {
             Some((seconds, after)) => {
@@ -168,7 +172,7 @@ pub(crate) async fn watch(shared: Arc<Shared>, poster: Arc<Mutex<PosterStatus>>,
     loop {
         let condition = {
             let (view, poster) = (shared.view.borrow().clone(), poster.lock().clone());
-            Condition::of(&view, &poster, shared.failure().as_deref())
+            Condition::of(&view, &poster, shared.failure().as_deref(), &shared.l1_trouble.lock())
         };
         if shown != Some(condition.kind()) {
             shown = Some(condition.kind());
@@ -198,22 +202,25 @@ mod tests {
     #[test]
     fn one_state_at_a_time_the_gravest_first() {
         let (mut view, poor) = (ChainView::default(), poster("insufficient funds", "once 0x01 has ether"));
-        let building = Condition::of(&view, &poor, None);
+        let building = Condition::of(&view, &poor, None, "l1 is gone");
         assert_eq!((building.kind(), building.to_string().as_str()), ((Mode::Building, "none"), "building"));
         view.throttled = Some((130, 120));
-        let throttled = Condition::of(&view, &poor, None);
+        let throttled = Condition::of(&view, &poor, None, "l1 is gone");
         assert_eq!((throttled.state, throttled.ends.as_str()), (Mode::Throttled, "once 0x01 has ether"));
         assert!(throttled.detail.contains("insufficient funds"));
         view.pause = Some(PauseReason::PostingStalled { seconds: 301, max_seconds: 300, reason: "x".to_owned() });
-        let paused = Condition::of(&view, &PosterStatus::default(), None);
+        let paused = Condition::of(&view, &PosterStatus::default(), None, "l1 is gone");
         assert_eq!(
             paused.to_string(),
             "paused (posting-stalled): blocks unposted for 301 s, at most 300 s allowed: x; ends by itself, once l1 \
              includes the next batch"
         );
+        view.pause = Some(PauseReason::Syncing);
+        let syncing = Condition::of(&view, &poor, None, "blob 0x01 is missing");
+        assert_eq!(syncing.detail, "syncing with l1: blob 0x01 is missing");
         view.post.stage = Stage::Closed;
-        assert_eq!(Condition::of(&view, &poor, None).kind(), (Mode::Ended, "closed"));
-        assert_eq!(Condition::of(&view, &poor, Some("disk full")).detail, "disk full");
+        assert_eq!(Condition::of(&view, &poor, None, "l1 is gone").kind(), (Mode::Ended, "closed"));
+        assert_eq!(Condition::of(&view, &poor, Some("disk full"), "").detail, "disk full");
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl SequencerHandle {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (poster, failure) = (self.0.poster.lock().clone(), self.0.shared.failure());
         Status {
-            condition: Condition::of(&view, &poster, failure.as_deref()),
+            condition: Condition::of(&view, &poster, failure.as_deref(), &self.0.shared.l1_trouble.lock()),
             stage: view.post.stage,
             synced: view.post.synced,
             latest: view.latest,

@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     admission: Admission,
     percent: AtomicU8,
     failure: Mutex<Option<String>>,
+    /// Why L1 cannot be followed at the moment; empty while it can.
+    pub(crate) l1_trouble: Mutex<String>,
 }
 
 /// Batches whose data is remembered.
@@ -88,6 +90,7 @@ impl Shared {
             admission,
             percent: AtomicU8::new(100),
             failure: Mutex::default(),
+            l1_trouble: Mutex::default(),
         }
     }
 

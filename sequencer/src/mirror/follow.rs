@@ -105,12 +105,18 @@ impl Mirror {
                 step = self.step(&mut follower) => step,
             };
             match step {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    if failures > 0 {
+                        self.shared.l1_trouble.lock().clear();
+                    }
+                    failures = 0;
+                }
                 Err(SequencerError::Stopped) => return,
                 Err(error) => {
                     if failures.is_multiple_of(LOG_EVERY) {
                         tracing::warn!(%error, failures, "following l1 failed");
                     }
+                    *self.shared.l1_trouble.lock() = error.to_string();
                     failures = failures.saturating_add(1);
                     tokio::select! {
                         biased;
