@@ -33,7 +33,8 @@ fn what_was_found_is_not_found_again() {
     // numbers was durable.
     // A start read L1 again while L1 changed under what derivation had stood on.
     // A batch named L1's head as its origin, which no estimate takes, and a forced batch went before it.
-    for seed in [200_110, 200_280, 300_191, 300_004] {
+    // The last block was left out of the last batch but one, since its origin was the head, and L1 closed before its own.
+    for seed in [200_110, 200_280, 300_191, 300_004, 501_466] {
         let life = live(seed, false);
         assert!(life.violations.is_empty() && life.answered > 0, "{seed}: {:#?}", life.violations);
     }

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use mayfly_ledger::Ledger;
 use mayfly_node::node::Node;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
 
 use crate::node::{World, until};
 
@@ -122,27 +122,38 @@ fn processes_of(pid: u32) -> Vec<u32> {
 async fn a_database_without_connections_is_named_and_waited_for() {
     let mut stand = Stand::start().await;
     let url = stand.node.database_url().to_owned();
-    let mut taken = Vec::new();
+    let ours: Vec<u32> = processes_of(postmaster(&stand)).into_iter().filter(|pid| serves(*pid, "mayfly")).collect();
+    assert!(!ours.is_empty());
     // Somebody takes what is free, then what the node held.
-    let full = loop {
-        match PgConnection::connect(&url).await {
-            Ok(connection) => taken.push(connection),
-            Err(error) => break error.to_string(),
-        }
-    };
-    assert!(full.contains("too many clients") || full.contains("remaining connection slots"), "{full}");
-    let mine = taken.first_mut().unwrap();
-    let ended = sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mayfly'");
-    assert!(!ended.fetch_all(mine).await.unwrap().is_empty());
-    while let Ok(connection) = PgConnection::connect(&url).await {
-        taken.push(connection);
-    }
+    let mut taken = Vec::new();
+    take_all(&url, &mut taken).await;
+    ours.iter().for_each(|pid| signal("-TERM", *pid));
+    take_all(&url, &mut taken).await;
     stand.send().await;
     stand.says_database_is_gone().await;
     stand.send().await;
     drop(taken);
     stand.is_well().await;
     stand.ends().await;
+}
+
+/// Whether a process of the server serves a connection to this database.
+fn serves(pid: u32, database: &str) -> bool {
+    let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    title.starts_with(&format!("postgres: postgres {database} "))
+}
+
+/// Takes connections until there are no more.
+async fn take_all(url: &str, taken: &mut Vec<Ledger>) {
+    let full = loop {
+        match tokio::time::timeout(Duration::from_secs(2), Ledger::look(url)).await {
+            Ok(Ok(connection)) => taken.push(connection),
+            Ok(Err(error)) => break error.to_string(),
+            // It asks again and again for ten seconds.
+            Err(_) => return,
+        }
+    };
+    assert!(full.contains("too many clients") || full.contains("remaining connection slots"), "{full}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,8 +19,10 @@ pub(super) enum Due {
 /// What waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiting {
-    /// Durable blocks.
+    /// Durable blocks that L1 would take.
     pub(super) blocks: usize,
+    /// Whether it would take more of them a moment later.
+    pub(super) unripe: bool,
     /// Estimated payload size.
     pub(super) size_bytes: usize,
     /// Timestamp of the oldest.
@@ -36,20 +38,24 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
     if waiting.size_bytes >= settings.target_batch_bytes {
         return Some(Due::Size);
     }
-    if now.saturating_sub(waiting.oldest) >= settings.max_unposted_seconds {
+    let ends = now + settings.post_margin_seconds >= view.close_time;
+    let is_old = now.saturating_sub(waiting.oldest) >= settings.max_unposted_seconds;
+    if is_old && !ends {
         return Some(Due::Age);
     }
     if view.overdue_at.is_some_and(|at| now + settings.overdue_margin_seconds >= at) {
         return Some(Due::Overdue);
     }
-    (now + settings.post_margin_seconds >= view.close_time).then_some(Due::End)
+    // The last blocks leave together: a second batch would have to wait for the first, and the close does not.
+    let waits = waiting.unripe && now + settings.post_margin_seconds / 2 < view.close_time;
+    (ends && !waits).then_some(Due::End)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const QUIET: Waiting = Waiting { blocks: 1, size_bytes: 100, oldest: 1_000 };
+    const QUIET: Waiting = Waiting { blocks: 1, unripe: false, size_bytes: 100, oldest: 1_000 };
 
     fn view() -> PostView {
         PostView { close_time: 10_000, stage: Stage::Active, synced: true, ..Default::default() }
@@ -67,6 +73,17 @@ mod tests {
         let soon = PostView { overdue_at: Some(1_121), ..view() };
         assert_eq!(at(QUIET, &soon, 1_001), Some(Due::Overdue));
         assert_eq!(at(Waiting { oldest: 9_940, ..QUIET }, &view(), 9_940), Some(Due::End));
+    }
+
+    #[test]
+    fn the_last_blocks_leave_together_but_not_too_late() {
+        let last = Waiting { unripe: true, oldest: 9_900, ..QUIET };
+        assert_eq!(at(last, &view(), 9_939), Some(Due::Age));
+        assert_eq!(at(last, &view(), 9_940), None);
+        assert_eq!(at(last, &view(), 9_969), None);
+        assert_eq!(at(last, &view(), 9_970), Some(Due::End));
+        assert_eq!(at(Waiting { unripe: false, ..last }, &view(), 9_950), Some(Due::End));
+        assert_eq!(at(Waiting { size_bytes: 120_000, ..last }, &view(), 9_950), Some(Due::Size));
     }
 
     #[test]

@@ -281,10 +281,12 @@ impl Poster {
         // A block may not be younger than the L1 block that includes it, and L1's clock may be behind ours; its origin
         // may not be the head (see `choose_origin`).
         let ripe = blocks.partition_point(|b| b.timestamp <= view.l1_time && b.origin < view.l1_number);
+        let unripe = ripe < blocks.len();
         blocks.truncate(ripe);
         let first = blocks.first().filter(|b| b.parent_hash == view.posted.hash)?;
         let waiting = Waiting {
             blocks: blocks.len(),
+            unripe,
             // What columns and compression make of plain transfers.
             size_bytes: blocks.iter().map(|b| b.bytes).sum::<usize>() / 5 * 2,
             oldest: first.timestamp,

@@ -6,7 +6,7 @@ use mayfly_contracts::settlement::Settlement;
 use mayfly_contracts::types::Claim;
 use mayfly_l1::{BlockTag, Key};
 use mayfly_ledger::{ClaimState, Stage as Recorded};
-use mayfly_sequencer::{Origin, SequencerSettings, Stage, SubmitError};
+use mayfly_sequencer::{Origin, SequencerSettings, Stage, SubmitError, WaitError};
 
 use super::env::{Env, PATIENCE, User, quick, settings, until};
 
@@ -109,10 +109,11 @@ async fn what_l1_takes_back_after_the_last_call_is_built_and_posted_again() {
     .await;
     loop {
         match sequencer.submit_one(user.pay(Address::repeat_byte(1), 0), Origin::Local).await {
-            Ok(hash) => {
-                sequencer.wait_receipt(hash, PATIENCE).await.unwrap();
-                answered.push(hash);
-            }
+            Ok(hash) => match sequencer.wait_receipt(hash, PATIENCE).await {
+                Ok(_) => answered.push(hash),
+                Err(WaitError::Dropped(SubmitError::Draining { .. })) => break,
+                Err(other) => panic!("{other}"),
+            },
             Err(SubmitError::Draining { .. }) => break,
             Err(other) => panic!("{other}"),
         }
