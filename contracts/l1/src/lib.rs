@@ -57,7 +57,7 @@ pub use keys::Key;
 pub use offload::offload;
 pub use search::{FoundLog, LogSearch};
 pub use sender::{Broadcast, Sender};
-pub use submit::SubmitOptions;
+pub use submit::{Submission, SubmitOptions};
 pub use tx::{Blobs, SignedTx, TxIntent, TxKind};
 
 pub use alloy_eips::eip4844::Blob;

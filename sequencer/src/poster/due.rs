@@ -39,8 +39,10 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
         return Some(Due::Size);
     }
     let ends = now + settings.post_margin_seconds >= view.close_time;
+    // A batch that leaves shortly before the end and is mined late would hold the last one up past the close.
+    let ends_soon = now + 2 * settings.post_margin_seconds >= view.close_time;
     let is_old = now.saturating_sub(waiting.oldest) >= settings.max_unposted_seconds;
-    if is_old && !ends {
+    if is_old && !ends_soon {
         return Some(Due::Age);
     }
     if view.overdue_at.is_some_and(|at| now + settings.overdue_margin_seconds >= at) {
@@ -77,8 +79,10 @@ mod tests {
 
     #[test]
     fn the_last_blocks_leave_together_but_not_too_late() {
-        let last = Waiting { unripe: true, oldest: 9_900, ..QUIET };
-        assert_eq!(at(last, &view(), 9_939), Some(Due::Age));
+        let last = Waiting { unripe: true, oldest: 9_850, ..QUIET };
+        assert_eq!(at(last, &view(), 9_879), Some(Due::Age));
+        assert_eq!(at(last, &view(), 9_880), None, "would hold up the last one");
+        assert_eq!(at(last, &view(), 9_939), None);
         assert_eq!(at(last, &view(), 9_940), None);
         assert_eq!(at(last, &view(), 9_969), None);
         assert_eq!(at(last, &view(), 9_970), Some(Due::End));

@@ -160,6 +160,20 @@ async fn errors_say_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_submission_whose_nonce_was_taken_says_so() {
+    let anvil = anvil().await;
+    no_mining(&anvil).await;
+    let sender = sender(&anvil, 0).await;
+    let submission = sender.send(&transfer(), &quick()).await.unwrap();
+    let dearer = sender.suggest_fees().await.unwrap().bump(Fees::default(), TxKind::Plain, sender.caps()).unwrap();
+    let other = sender.sign(&transfer().with_value(U256::from(6)), submission.nonce(), 21_000, dearer).await.unwrap();
+    sender.broadcast(&other.raw).await.unwrap();
+    anvil.mine(1, 1).await.unwrap();
+    let error = submission.confirm().await.unwrap_err();
+    assert!(matches!(error, L1Error::NonceTooLow(_)), "{error}");
+}
+
+#[tokio::test]
 async fn submissions_at_the_same_time_take_different_nonces() {
     let anvil = anvil().await;
     let sender = sender(&anvil, 0).await;

@@ -25,19 +25,20 @@ impl Context {
         Ok(actions)
     }
 
-    /// Tells L1 of claims that fell with their parents, parents first: until then their bonds, which belong to those who
+    /// Tells L1 of claims that fell with their parents, the next ones once L1 knows of those: until then their bonds, which belong to those who
     /// backed the winner, stay where they are. Those who lost their own contest need no telling.
     fn fallen(&self, view: &View) -> Vec<Action> {
         let won =
             |contest| view.claims.iter().any(|claim| claim.contest == contest && claim.status == ClaimStatus::Final);
         let fell =
             |claim: &&ProposedClaim| claim.status == ClaimStatus::Rejected && !claim.reaped && !won(claim.contest);
+        let next = |claim: &&ProposedClaim| view.claim(claim.claim.parent).is_none_or(|parent| !fell(&parent));
         let reap = |claim: &ProposedClaim| {
             let what = format!("reap claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
             let call = Settlement::reapCall { claimHash_: claim.hash };
             Action::call("finalizer", what, self.contracts.settlement, &call, U256::ZERO)
         };
-        view.claims.iter().filter(fell).map(reap).collect()
+        view.claims.iter().filter(fell).filter(next).map(reap).collect()
     }
 
     /// Fetches what Inbox and Settlement owe our account: bonds given back, rewards, fees.

@@ -27,6 +27,6 @@ impl Context {
         }
         let call = Inbox::postForcedBatchCall { originNumber: origin, queueUpTo: up_to };
         let what = format!("post a forced batch of items {consumed} to {up_to}");
-        Ok(Some(Action::call("forcer", what, inbox, &call, U256::ZERO)))
+        Ok(Some(Action::call("forcer", what, inbox, &call, U256::ZERO).alone()))
     }
 }

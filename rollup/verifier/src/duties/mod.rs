@@ -1,12 +1,15 @@
 //! What a verifier does on L1 about what it finds. One duty a file: each looks at a [`View`] and says
-//! what is due; this module sends it. Duties run only when everything L1 has is applied, one
-//! transaction at a time, and wait until its effect is in the view before they look again.
+//! what is due; this module sends it, the most urgent first, and waits for none before it sends the next. Duties run only when
+//! everything L1 has is applied; what is under way is not sent again, and after it was mined nothing is due before the
+//! view shows its effect.
 
 mod attest;
 mod carry;
 mod finalize;
+mod flights;
 mod force;
 mod freeze;
+mod gap;
 mod propose;
 mod rival;
 mod vote;
@@ -15,11 +18,12 @@ use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::SolCall;
-use mayfly_l1::{BlockTag, Key, L1Client, RollupContracts, Sender, SubmitOptions, TxIntent};
+use mayfly_l1::{BlockTag, Key, L1Client, L1Error, RollupContracts, Sender, Submission, SubmitOptions, TxIntent};
 use mayfly_rollup::RollupInfo;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::flights::{Flights, Landing, Mined};
 use crate::{VerifierError, VerifierEvent, View, info::contracts};
 
 /// Look again after so long when a duty failed and L1 stands still.
@@ -67,6 +71,8 @@ struct Action {
     role: &'static str,
     what: String,
     intent: TxIntent,
+    /// Waits while another one like this of its role is under way.
+    alone: bool,
 }
 
 impl Action {
@@ -77,7 +83,11 @@ impl Action {
         call: &C,
         value: U256,
     ) -> Self {
-        Self { role, what, intent: TxIntent::call(to, call.abi_encode()).with_value(value) }
+        Self { role, what, intent: TxIntent::call(to, call.abi_encode()).with_value(value), alone: false }
+    }
+
+    fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 }
 
@@ -98,6 +108,13 @@ impl Context {
         let _ = self.events.send(event);
     }
 
+    /// Others may have been faster: then the next view shows that nothing is due any more.
+    fn failed(&self, action: Action, error: &L1Error) {
+        let Action { role, what, .. } = action;
+        tracing::info!(role, what, %error, "could not act on l1");
+        self.tell(VerifierEvent::Failed { role, what, reason: error.to_string() });
+    }
+
     /// A view of a contract, as L1 stands now.
     async fn ask<C: SolCall>(&self, to: alloy_primitives::Address, call: &C) -> Result<C::Return, VerifierError> {
         Ok(self.l1.call(to, call, BlockTag::Latest).await?)
@@ -113,6 +130,7 @@ impl Context {
 pub(crate) struct Duties {
     context: Context,
     views: watch::Receiver<View>,
+    flights: Flights,
     /// The L1 block of our last transaction: older views do not show its effect.
     acted_in: u64,
 }
@@ -134,34 +152,41 @@ impl Duties {
         }
         let contracts = contracts(&info);
         let context = Context { info, contracts, l1, roles, carriage: carry::Carriage::default(), events };
-        Ok(Self { context, views, acted_in: 0 })
+        Ok(Self { context, views, flights: Flights::default(), acted_in: 0 })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        if !self.context.roles.any() {
-            return;
-        }
-        let mut all_done = true;
+        let Some(sender) = self.context.roles.sender.clone().filter(|_| self.context.roles.any()) else { return };
+        let (mut all_done, mut seen) = (true, 0);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                landing = self.flights.next() => if !self.landed(landing) {
+                    all_done = false;
+                    continue;
+                },
                 () = tokio::time::sleep(RETRY_AFTER), if !all_done => {}
                 changed = self.views.changed() => if changed.is_err() { return },
             }
             let view = self.views.borrow_and_update().clone();
+            if view.l1.number < seen {
+                // L1 went back: what we saw mined may not be.
+                self.acted_in = 0;
+            }
+            seen = view.l1.number;
             if view.is_synced() && view.l1.number >= self.acted_in {
                 all_done = tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
-                    all_done = self.round(&view) => all_done,
+                    all_done = self.round(&sender, &view) => all_done,
                 };
             }
         }
     }
 
-    /// Does everything that is due; false if something failed.
-    async fn round(&mut self, view: &View) -> bool {
+    /// Sends everything that is due; false if something failed.
+    async fn round(&mut self, sender: &Sender, view: &View) -> bool {
         let actions = match self.context.due(view).await {
             Ok(actions) => actions,
             Err(error) => {
@@ -171,25 +196,50 @@ impl Duties {
         };
         let mut all_done = true;
         for action in actions {
-            all_done &= self.act(action).await;
+            if self.flights.hold(&action) {
+                continue;
+            }
+            match self.send(sender, &action).await {
+                Ok(submission) => self.flights.watch(action, submission),
+                Err(error) => {
+                    self.context.failed(action, &error);
+                    all_done = false;
+                }
+            }
+        }
+        if let Err(error) = gap::fill(sender, &self.flights).await {
+            tracing::debug!(%error, "cannot look for a gap");
+            all_done = false;
         }
         all_done
     }
 
-    async fn act(&mut self, action: Action) -> bool {
-        let Some(sender) = &self.context.roles.sender else { return false };
-        let Action { role, what, intent } = action;
-        match sender.send_and_confirm(&intent, &self.context.roles.submit).await {
-            Ok(receipt) => {
-                tracing::info!(role, what, tx = %receipt.transaction_hash, "acted on l1");
-                self.acted_in = self.acted_in.max(receipt.block_number.unwrap_or_default());
-                self.context.tell(VerifierEvent::Acted { role, what, tx_hash: receipt.transaction_hash });
+    /// Pools count only what one transaction takes: what is sent and not mined would be spent twice.
+    async fn send(&self, sender: &Sender, action: &Action) -> Result<Submission, L1Error> {
+        let value = action.intent.value;
+        if !value.is_zero() && !self.flights.is_empty() {
+            let (has, spoken_for) = (self.context.l1.balance(sender.address()).await?, self.flights.value());
+            if has < spoken_for.saturating_add(value) {
+                let reason = format!("{has} wei, {spoken_for} of them under way, do not pay {value}");
+                return Err(L1Error::InsufficientFunds(reason));
+            }
+        }
+        sender.send(&action.intent, &self.context.roles.submit).await
+    }
+
+    /// Notes the end of what was under way; false if it failed.
+    fn landed(&mut self, landing: Landing) -> bool {
+        let Landing { action, result } = landing;
+        match result {
+            Ok(Mined { tx_hash, block }) => {
+                let Action { role, what, .. } = action;
+                tracing::info!(role, what, tx = %tx_hash, "acted on l1");
+                self.acted_in = self.acted_in.max(block);
+                self.context.tell(VerifierEvent::Acted { role, what, tx_hash });
                 true
             }
-            // Others may have been faster: then the next view shows that nothing is due any more.
             Err(error) => {
-                tracing::info!(role, what, %error, "could not act on l1");
-                self.context.tell(VerifierEvent::Failed { role, what, reason: error.to_string() });
+                self.context.failed(action, &error);
                 false
             }
         }

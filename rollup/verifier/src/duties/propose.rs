@@ -31,7 +31,7 @@ impl Context {
         let parent = newest(view.claims.iter().filter(is_final)).map_or(self.info.genesis_claim(), |claim| claim.hash);
         let Some(claim) = view.results.claim(parent, closing.last.seq, true) else { return Ok(None) };
         let leaves = self.leaf_file(closing).await?;
-        Ok(Some(self.propose("proposer", claim, leaves)))
+        Ok(Some(self.propose("proposer", claim, leaves).alone()))
     }
 
     fn interval_claim(&self, view: &View) -> Option<Action> {
@@ -49,7 +49,7 @@ impl Context {
         // A right claim that is in dispute already says this.
         let claim = view.results.claim(hash, last.seq, false)?;
         let proposed = view.claim(self.info.claim_hash(&claim)).is_some();
-        (!proposed).then(|| self.propose("proposer", claim, Bytes::new()))
+        (!proposed).then(|| self.propose("proposer", claim, Bytes::new()).alone())
     }
 
     pub(super) fn propose(&self, role: &'static str, claim: Claim, leaves: Bytes) -> Action {

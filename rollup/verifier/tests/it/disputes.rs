@@ -2,8 +2,9 @@
 
 use alloy_primitives::{B256, U256};
 use mayfly_contracts::{plan, settlement::Settlement};
-use mayfly_l1::Anvil;
+use mayfly_l1::{Anvil, TxIntent};
 use mayfly_verifier::{ClaimStatus, Roles, Verdict, VerifierEvent, View, settled_leaves};
+use serde_json::json;
 
 use super::world::{ATTACKER, ETHER, GRIEFER, HONEST, RESOLVER, USER, World, quick, transaction, wait};
 
@@ -279,5 +280,61 @@ async fn one_unit_too_much_in_one_leaf_loses_on_the_slow_path() {
     world.mine_until(&rival, |view| view.claim(right).unwrap().status == ClaimStatus::Final).await;
     assert_eq!((world.status(right).await, world.status(wrong).await), (FINAL, REJECTED));
     assert!(world.finalize(wrong).await.is_err());
+    rival.stop().await;
+}
+
+/// Waits until L1's pool has so many transactions of the honest account.
+async fn pooled(world: &World, count: u64) {
+    let honest = world.sender(HONEST).await;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while honest.pending_nonce().await.unwrap() - honest.mined_nonce().await.unwrap() != count {
+        assert!(tokio::time::Instant::now() < deadline, "the pool never has {count}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+async fn ask(world: &World, method: &str, params: serde_json::Value) {
+    let _: serde_json::Value = world.anvil.client().request(method, params).await.unwrap();
+}
+
+#[tokio::test]
+async fn rivals_go_out_together_and_come_back_when_l1_forgets_them() {
+    let world = World::new().await;
+    let first = wronged(&world).await;
+    world.post(Vec::new(), false).await;
+    let view = world.synced().await;
+    let second = world.propose(ATTACKER, world.wrong(&view, false)).await;
+    ask(&world, "evm_setAutomine", json!([false])).await;
+    let mut roles = world.roles().await;
+    roles.rival = Some(U256::from(ETHER));
+    let rival = world.verifier(roles);
+    pooled(&world, 2).await;
+    ask(&world, "anvil_dropAllTransactions", json!([])).await;
+    pooled(&world, 2).await;
+    world.anvil.mine(1, 1).await.unwrap();
+    wait(&rival, |view| [first, second].iter().all(|wrong| view.claim(*wrong).is_some_and(|claim| claim.disputed)))
+        .await;
+    rival.stop().await;
+}
+
+#[tokio::test]
+async fn a_nonce_that_l1_forgot_is_filled() {
+    let world = World::new().await;
+    let wrong = wronged(&world).await;
+    ask(&world, "evm_setAutomine", json!([false])).await;
+    // The account's owner sends something else, which L1 takes and forgets.
+    let honest = world.sender(HONEST).await;
+    let nonce = honest.mined_nonce().await.unwrap();
+    let transfer = TxIntent { to: Some(honest.address()), value: U256::from(1), ..TxIntent::default() };
+    let other = honest.sign(&transfer, nonce, 21_000, honest.suggest_fees().await.unwrap()).await.unwrap();
+    honest.broadcast(&other.raw).await.unwrap();
+    let mut roles = world.roles().await;
+    roles.rival = Some(U256::from(ETHER));
+    let rival = world.verifier(roles);
+    pooled(&world, 2).await;
+    ask(&world, "anvil_dropTransaction", json!([other.hash])).await;
+    world.mine_until(&rival, |view| view.claim(wrong).is_some_and(|claim| claim.disputed)).await;
+    assert_eq!(honest.mined_nonce().await.unwrap(), nonce + 2);
+    assert!(honest.receipts(&[other.hash]).await.unwrap()[0].is_none());
     rival.stop().await;
 }
