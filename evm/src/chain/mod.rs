@@ -14,5 +14,5 @@ mod writer;
 pub use builder::BlockBuilder;
 pub(crate) use durable::{Durable, Recent};
 pub use mend::{salvage, set_aside};
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Shared, Tries};
 pub use writer::Chain;

@@ -13,5 +13,6 @@ mod refusal;
 pub(crate) use block::{BlockRun, Evm, Finished, Parent};
 pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
 pub use outcome::TxOutcome;
+pub(crate) use precompiles::PricedPrecompiles;
 pub use refusal::Refusal;
 pub(crate) use refusal::from_evm;

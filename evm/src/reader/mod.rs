@@ -8,6 +8,7 @@ mod call;
 mod logs;
 mod message;
 mod proof;
+mod simulate;
 mod view;
 
 pub use blocks::ChainReader;
@@ -17,4 +18,8 @@ pub use message::{
     AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
 };
 pub use proof::{AccountProof, MAX_PROOF_SLOTS};
+pub use simulate::{
+    MAX_SIMULATED_BLOCKS, MAX_SIMULATED_CALLS, MAX_SIMULATED_CALLS_OF_BLOCK, SimulatedBlock, SimulatedCall,
+    SimulatedTx, Simulation, SimulationBlock, SimulationCall, SimulationError,
+};
 pub use view::{MAX_VIEW_BLOCKS, StateView};

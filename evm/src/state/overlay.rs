@@ -75,9 +75,15 @@ impl<S: StateSource> Overlay<S> {
         Ok(())
     }
 
-    /// Replaces an account's code (for genesis and simulations).
+    /// Replaces balance and nonce of an account, which exists from then on, also if it is empty (for simulations).
+    pub(crate) fn put_account(&mut self, address: &Address, info: AccountInfo) -> Result<(), StateError> {
+        self.cached(address)?.new = Some(info);
+        Ok(())
+    }
+
+    /// Replaces an account's code (for genesis and simulations). What begins as a delegation and is none runs as code.
     pub(crate) fn set_code(&mut self, address: &Address, code: Bytes) -> Result<(), StateError> {
-        let code = Bytecode::new_raw(code);
+        let code = Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code));
         let hash = if code.is_empty() { KECCAK_EMPTY } else { code.hash_slow() };
         self.codes.insert(hash, code.clone());
         let cached = self.cached(address)?;

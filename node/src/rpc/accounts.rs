@@ -1,5 +1,6 @@
 //! Accounts: balance, code, storage, nonce.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_eips::BlockId;
@@ -8,7 +9,10 @@ use alloy_primitives::{Address, B256, U64};
 use super::backend::Rollup;
 use super::dispatch::{Call, Caller, Pending, Reply, Service, reply};
 use super::errors::{self, RpcError};
-use super::params::{Params, Slot};
+use super::params::{Json, Params, Slot};
+
+/// Most slots of one `eth_getStorageValues`.
+const MAX_STORAGE_VALUES: usize = 1_024;
 
 /// The block parameter, which defaults to the latest.
 pub(crate) fn block_param(params: &mut Params<'_>) -> Result<BlockId, RpcError> {
@@ -44,6 +48,25 @@ pub(crate) fn storage(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let Slot(slot) = params.required("storage slot")?;
     let state = rollup.state(block_param(params)?)?;
     reply(&B256::from(state.storage(&address, &slot).map_err(errors::reading)?))
+}
+
+/// `eth_getStorageValues`: 32 bytes for each slot of each account.
+pub(crate) fn storage_values(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let Json(asked) = params.required::<Json<BTreeMap<Address, Vec<B256>>>>("slots by address")?;
+    let count: usize = asked.values().map(Vec::len).sum();
+    if count == 0 {
+        return Err(RpcError::params("empty request"));
+    }
+    if count > MAX_STORAGE_VALUES {
+        return Err(RpcError::new(errors::TOO_MANY, format!("too many slots: {count}, at most {MAX_STORAGE_VALUES}")));
+    }
+    let state = rollup.state(block_param(params)?)?;
+    let value = |address: &Address, slot: B256| state.storage(address, &slot.into()).map(B256::from);
+    let values = asked.into_iter().map(|(address, slots)| {
+        let values: Result<Vec<B256>, _> = slots.into_iter().map(|slot| value(&address, slot)).collect();
+        values.map(|values| (address, values))
+    });
+    reply(&values.collect::<Result<BTreeMap<_, _>, _>>().map_err(errors::reading)?)
 }
 
 /// `eth_getTransactionCount`; `pending` counts what waits in the pool.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, Bytes};
-use mayfly_evm::{CallResult, CallStatus, EvmError, Refusal};
+use mayfly_evm::{CallResult, CallStatus, EvmError, Refusal, SimulationError};
 use mayfly_sequencer::SubmitError;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -44,6 +44,31 @@ pub const REVERTED: i32 = 3;
 pub const SYNC_TIMEOUT: i32 = 4;
 /// EIP-7966: accepted or known, but not ready to execute; `data` is the hash.
 pub const SYNC_NOT_READY: i32 = 5;
+
+/// A simulated call ran out of gas or did what no code may.
+pub const EXECUTION: i32 = -32015;
+/// A simulated call's nonce was used already.
+pub const NONCE_TOO_LOW: i32 = -38010;
+/// A simulated call's nonce comes too early.
+pub const NONCE_TOO_HIGH: i32 = -38011;
+/// A simulated call offers less than the base fee.
+pub const FEE_TOO_LOW: i32 = -38012;
+/// A simulated call's gas limit does not cover what every such transaction costs.
+pub const INTRINSIC_GAS: i32 = -38013;
+/// A simulated call's sender cannot pay.
+pub const INSUFFICIENT_FUNDS: i32 = -38014;
+/// A simulated block has no room for a call.
+pub const BLOCK_GAS: i32 = -38015;
+/// Numbers of simulated blocks do not rise.
+pub const BLOCK_ORDER: i32 = -38020;
+/// Timestamps of simulated blocks do not rise.
+pub const TIME_ORDER: i32 = -38021;
+/// A simulated call's sender is no account of a key.
+pub const SENDER_HAS_CODE: i32 = -38024;
+/// A simulated call's init code is too long.
+pub const INIT_CODE: i32 = -38025;
+/// A request asks for more blocks, calls or slots than one may.
+pub const TOO_MANY: i32 = -38026;
 
 /// Longest piece of client input that is repeated in a message.
 const MAX_ECHO_CHARS: usize = 96;
@@ -206,6 +231,34 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
         Refusal::Fatal(cause) => return RpcError::internal(cause),
     };
     RpcError::new(SERVER, message)
+}
+
+/// A simulation that was not carried out, with the codes of execution-apis.
+pub(crate) fn simulating(error: SimulationError) -> RpcError {
+    let code = match &error {
+        SimulationError::TooManyBlocks(_) | SimulationError::TooManyCalls(_) => TOO_MANY,
+        SimulationError::BlockNumber { .. } => BLOCK_ORDER,
+        SimulationError::Timestamp { .. } => TIME_ORDER,
+        SimulationError::NotPrecompile(_) | SimulationError::Overridden(_) | SimulationError::Call(_) => SERVER,
+        SimulationError::Refused(refusal) => match refusal {
+            Refusal::NonceTooLow { .. } => NONCE_TOO_LOW,
+            Refusal::NonceTooHigh { .. } => NONCE_TOO_HIGH,
+            Refusal::FeeTooLow { .. } => FEE_TOO_LOW,
+            Refusal::IntrinsicGas { .. } => INTRINSIC_GAS,
+            Refusal::InsufficientFunds { .. } => INSUFFICIENT_FUNDS,
+            Refusal::BlockGas { .. } => BLOCK_GAS,
+            Refusal::SenderHasCode(_) => SENDER_HAS_CODE,
+            Refusal::InitCodeTooLarge { .. } => INIT_CODE,
+            Refusal::TipAboveFee { .. } => INVALID_PARAMS,
+            _ => INTERNAL,
+        },
+        SimulationError::Evm(_) => INTERNAL,
+    };
+    match error {
+        SimulationError::Evm(cause) => reading(cause),
+        SimulationError::Refused(refusal) => RpcError { code, ..refused(refusal) },
+        other => RpcError::new(code, other.to_string()),
+    }
 }
 
 /// A transaction the sequencer did not take.

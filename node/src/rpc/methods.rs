@@ -3,7 +3,7 @@
 use super::backend::Rollup;
 use super::dispatch::{Call, Caller, Pending, Reply, Service};
 use super::params::Params;
-use super::{accounts, blocks, call, fees, fill, filters, logs, mayfly, net, proof, transactions};
+use super::{accounts, blocks, call, fees, fill, filters, logs, mayfly, net, proof, simulate, transactions};
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
@@ -78,6 +78,7 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_getProof", 30, Run::Heavy(proof::get)),
     row("eth_getRawTransactionByHash", 2, Run::Block(0, transactions::raw_by_hash)),
     row("eth_getStorageAt", 1, Run::Block(2, accounts::storage)),
+    row("eth_getStorageValues", 20, Run::Heavy(accounts::storage_values)),
     row("eth_getTransactionByBlockHashAndIndex", 2, Run::Block(0, transactions::by_block_hash)),
     row("eth_getTransactionByBlockNumberAndIndex", 2, Run::Block(0, transactions::by_block_number)),
     row("eth_getTransactionByHash", 2, Run::Block(0, transactions::by_hash)),
@@ -92,6 +93,7 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_newFilter", 2, Run::Now(filters::new_logs)),
     row("eth_sendRawTransaction", 10, Run::Submit),
     row("eth_sendRawTransactionSync", 10, Run::Submit),
+    row("eth_simulateV1", 100, Run::Heavy(simulate::simulate)),
     row("eth_subscribe", 5, Run::Subscription),
     row("eth_syncing", 1, Run::Now(blocks::syncing)),
     row("eth_uninstallFilter", 1, Run::Now(filters::uninstall)),

@@ -35,6 +35,7 @@ mod net;
 mod proof;
 mod settled;
 mod shapes;
+mod simulate;
 mod submit;
 mod subscribe;
 mod transactions;
