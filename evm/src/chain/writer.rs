@@ -8,7 +8,7 @@ use super::{
     source::HeadSource,
 };
 use crate::{
-    AccountInfo, BlockAttributes, ChainReader, ChainSpec, EvmError, Fold, Genesis, SealedBlock,
+    AccountInfo, BlockAttributes, ChainReader, ChainSpec, Consensus, EvmError, Fold, Genesis, SealedBlock,
     block::{HeaderParts, seal_header},
     execute::{BlockRun, Finished, Parent},
     log::{LogHandle, LogMessage},
@@ -16,6 +16,7 @@ use crate::{
     state::{Changes, Flat, HashRing, StateSource},
     trie::{Direction, StateTrie},
 };
+use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256, map::AddressSet};
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
@@ -252,11 +253,24 @@ impl Chain {
         self.shared.tell(told);
     }
 
-    /// Makes an executed block the head.
-    pub(super) fn seal(&mut self, finished: Finished) -> Result<Arc<SealedBlock>, EvmError> {
+    /// State root after the changes that a block has made so far.
+    pub(super) fn root_with(&self, changes: &Changes) -> B256 {
+        let mut tries = self.shared.trie.lock();
+        tries.state.apply(changes, Direction::Forward);
+        let root = tries.state.root();
+        tries.state.apply(changes, Direction::Back);
+        root
+    }
+
+    /// Makes an executed block the head, if its header is acceptable; else the chain is as before.
+    pub(super) fn seal(
+        &mut self,
+        finished: Finished,
+        accept: impl FnOnce(&Header) -> Result<(), EvmError>,
+    ) -> Result<Arc<SealedBlock>, EvmError> {
         self.shared.check()?;
-        let Finished { attributes, number, parent_hash, first_index, base_fee, transactions, receipts, changes } =
-            finished;
+        let Finished { attributes, number, parent_hash, first_index, base_fee, .. } = finished;
+        let Finished { transactions, receipts, excess_blob_gas, blob_gas_used, requests, changes, .. } = finished;
         let mut tries = self.shared.trie.lock();
         tries.state.apply(&changes, Direction::Forward);
         let state_root = tries.state.root();
@@ -268,9 +282,17 @@ impl Chain {
             state_root,
             transactions: &transactions,
             receipts: &receipts,
+            excess_blob_gas,
+            blob_gas_used,
+            requests_hash: requests.requests_hash(),
         };
-        let (header, hash) = seal_header(attributes, parts);
-        let block = Arc::new(SealedBlock { header, hash, transactions, receipts, first_index });
+        let (header, hash) = seal_header(&attributes, parts);
+        if let Err(wrong) = accept(&header) {
+            tries.state.apply(&changes, Direction::Back);
+            return Err(wrong);
+        }
+        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
+        let block = Arc::new(SealedBlock { header, hash, transactions, receipts, first_index, ommers, withdrawals });
         tries.block = block.clone();
         drop(tries);
         self.fold.apply(&changes.fold, &changes.inconsistent, Direction::Forward);

@@ -9,8 +9,9 @@ mod env;
 mod outcome;
 mod precompiles;
 mod refusal;
+mod requests;
 
-pub(crate) use block::{BlockRun, Evm, Finished, Parent};
+pub(crate) use block::{BlockRun, Evm, Finished, Parent, Place};
 pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
 pub use outcome::TxOutcome;
 pub(crate) use precompiles::PricedPrecompiles;

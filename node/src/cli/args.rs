@@ -59,6 +59,9 @@ pub enum Command {
     Doctor(NodeArgs),
     /// Check or print a configuration
     Config(ConfigArgs),
+    /// Run Ethereum's public state tests on this executor
+    #[command(name = "statetest", after_help = "Example:\n  mayfly statetest GeneralStateTests/stCallCodes --json")]
+    StateTest(super::statetest::StateTestArgs),
 }
 
 /// `mayfly dev`.

@@ -13,6 +13,7 @@ mod rollup;
 mod run;
 mod session;
 mod signal;
+mod statetest;
 mod target;
 mod verify;
 

@@ -328,6 +328,7 @@ pub(crate) mod tests {
                 extra_data: Bytes::from_static(&[1; 17]),
                 gas_limit: 30_000_000,
                 beneficiary: Address::ZERO,
+                consensus: Default::default(),
             };
             chain.begin(attributes).unwrap().seal().unwrap();
         }

@@ -216,6 +216,7 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
         Refusal::IntrinsicGas { have, want } => format!("intrinsic gas too low: have {have}, want {want}"),
         Refusal::GasLimitTooHigh { limit, max } => format!("exceeds block gas limit: tx gas limit {limit}, max {max}"),
         Refusal::BlockGas { limit, left } => format!("gas limit reached: tx gas limit {limit}, left {left}"),
+        Refusal::BlobGas { want, left } => format!("blob gas limit reached: tx blob gas {want}, left {left}"),
         Refusal::FeeTooLow { max_fee, base_fee } => {
             format!("max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}")
         }
