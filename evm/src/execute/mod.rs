@@ -17,3 +17,4 @@ pub use outcome::TxOutcome;
 pub(crate) use precompiles::PricedPrecompiles;
 pub use refusal::Refusal;
 pub(crate) use refusal::from_evm;
+pub(crate) use requests::deposit_requests;

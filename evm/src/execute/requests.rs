@@ -12,7 +12,7 @@ const EVENT_BYTES: usize = 576;
 const WORD: usize = 32;
 
 /// The requests of a block, one after the other.
-pub(super) fn deposit_requests(contract: Address, receipts: &[Receipt]) -> Result<Bytes, EvmError> {
+pub(crate) fn deposit_requests(contract: Address, receipts: &[Receipt]) -> Result<Bytes, EvmError> {
     let mut requests = Vec::new();
     let deposit = |log: &&Log| log.address == contract && log.topics().first() == Some(&DEPOSIT_TOPIC);
     for log in receipts.iter().flat_map(|receipt| &receipt.logs).filter(deposit) {

@@ -9,15 +9,19 @@ use super::{
     transfers::Transfers,
 };
 use crate::{
-    CallStatus, ChainSpec, EvmError, Receipt, Refusal,
-    execute::{PricedPrecompiles, build_evm, cfg_env, from_evm},
+    CallStatus, ChainSpec, EvmError, Receipt, Refusal, RequestSource,
+    execute::{PricedPrecompiles, build_evm, cfg_env, deposit_requests, from_evm},
     receipt::{logs_hash, receipts_root},
     spec::SystemInput,
     state::{Changes, Overlay},
 };
 use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH, proofs::calculate_withdrawals_root};
-use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip4895::Withdrawal, eip7685::EMPTY_REQUESTS_HASH};
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, Log, U256};
+use alloy_eips::{
+    eip4844::DATA_GAS_PER_BLOB,
+    eip4895::Withdrawal,
+    eip7685::{EMPTY_REQUESTS_HASH, Requests},
+};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use revm::{
     ExecuteEvm, InspectEvm, SystemCallEvm,
@@ -98,7 +102,6 @@ struct Run<'a> {
     transactions: Vec<SimulatedTx>,
     receipts: Vec<Receipt>,
     calls: Vec<SimulatedCall>,
-    logs: usize,
     blob_gas_used: u64,
 }
 
@@ -114,7 +117,7 @@ impl<'a> Run<'a> {
         let fork = spec.spec_id(planned.number, planned.timestamp);
         let header = header(rules, fork, (parent, parent_hash), planned);
         let excess = header.excess_blob_gas.unwrap_or_default();
-        let mut blobs = BlobExcessGasAndPrice::new_with_spec(excess, fork);
+        let mut blobs = spec.blob_price(header.number, header.timestamp, excess);
         if let Some(price) = planned.asked.and_then(|asked| asked.blob_base_fee) {
             blobs.blob_gasprice = price;
         }
@@ -134,6 +137,8 @@ impl<'a> Run<'a> {
         cfg.disable_eip3607 = true;
         cfg.disable_block_gas_limit = true;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
+        let blob_rule = spec.blob_params(header.number, header.timestamp);
+        cfg.max_blobs_per_tx = blob_rule.map(|rule| rule.max_blobs_per_tx);
         let mut overlay = Overlay::new(state);
         let mut precompiles = MovedPrecompiles::new(PricedPrecompiles::new(fork, &spec.prices));
         if let Some(asked) = planned.asked {
@@ -144,12 +149,11 @@ impl<'a> Run<'a> {
         let evm = build_evm(overlay, cfg, env, &spec.prices);
         Ok(Self {
             rules,
-            evm: evm.with_inspector(Transfers::default()).with_precompiles(precompiles),
+            evm: evm.with_inspector(Transfers::new(rules.simulation.trace_transfers)).with_precompiles(precompiles),
             header,
             transactions: Vec::new(),
             receipts: Vec::new(),
             calls: Vec::new(),
-            logs: 0,
             blob_gas_used: 0,
         })
     }
@@ -270,10 +274,7 @@ impl<'a> Run<'a> {
             let carries = !env.blob_hashes.is_empty();
             self.evm.ctx.block.blob_excess_gas_and_price = if carries { blobs.map(free) } else { blobs };
         }
-        let result = match self.rules.simulation.trace_transfers {
-            true => self.evm.inspect_one_tx(env),
-            false => self.evm.transact_one(env),
-        };
+        let result = self.evm.inspect_one_tx(env);
         let state = self.evm.finalize();
         let result = result.map_err(|err| {
             let ctx = &self.evm.ctx;
@@ -297,20 +298,17 @@ impl<'a> Run<'a> {
         let gas = *result.gas();
         let gas_used = result.tx_gas_used();
         self.header.gas_used += gas_used;
-        let traced = self.evm.inspector.take();
+        let shown = self.evm.inspector.take();
         let (status, output, logs) = match result {
             ExecutionResult::Success { output, logs, .. } => (CallStatus::Success, output.into_data(), logs),
             ExecutionResult::Revert { output, .. } => (CallStatus::Reverted, output, Vec::new()),
             ExecutionResult::Halt { reason, .. } => (CallStatus::Halted(reason.to_string()), Bytes::new(), Vec::new()),
         };
-        let shown: Vec<Log> = match self.rules.simulation.trace_transfers {
-            true if status == CallStatus::Success => traced,
-            _ => logs.clone(),
-        };
         self.receipts.push(Receipt {
             tx_hash: *tx.envelope.tx_hash(),
             ty: tx.envelope.tx_type() as u8,
             status: status == CallStatus::Success,
+            state_root: None,
             cumulative_gas_used: self.header.gas_used,
             gas_used,
             bloom: logs.iter().collect(),
@@ -321,13 +319,34 @@ impl<'a> Run<'a> {
         });
         self.transactions.push(tx);
         let max_gas_used = gas.total_gas_spent().max(gas.floor_gas());
-        let first_log = self.logs;
-        self.logs += shown.len();
-        self.calls.push(SimulatedCall { status, gas_used, max_gas_used, output, logs: shown, first_log });
+        self.calls.push(SimulatedCall { status, gas_used, max_gas_used, output, logs: shown });
     }
 
-    /// Pays withdrawals and the block reward, collects the changes and completes the header but for the state root.
+    /// Requests to the consensus layer.
+    fn requests(&mut self) -> Result<Requests, SimulationError> {
+        let mut requests = Requests::default();
+        for rule in &self.rules.spec.requests {
+            if !rule.from.active(self.header.number, self.header.timestamp) {
+                continue;
+            }
+            let data = match rule.source {
+                RequestSource::DepositLogs(contract) => deposit_requests(contract, &self.receipts)?,
+                RequestSource::Contract(contract) => match self.system_call(contract, Bytes::new())? {
+                    ExecutionResult::Success { output, .. } => output.into_data(),
+                    _ => return Err(SimulationError::Call(format!("the system call of {contract} failed"))),
+                },
+            };
+            if !data.is_empty() {
+                requests.push_request_with_type(rule.ty, data);
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Collects requests, pays withdrawals and the block reward, collects the changes and completes the header but for
+    /// the state root.
     fn finish(mut self, planned: &Planned<'_>) -> Result<Finished, SimulationError> {
+        let requests = self.requests()?;
         let withdrawals = planned.asked.map(|asked| asked.withdrawals.clone()).unwrap_or_default();
         for withdrawal in &withdrawals {
             self.credit(&withdrawal.address, U256::from(withdrawal.amount) * GWEI)?;
@@ -342,6 +361,7 @@ impl<'a> Run<'a> {
         header.receipts_root = receipts_root(&receipts);
         header.logs_bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom);
         header.blob_gas_used = header.excess_blob_gas.map(|_| blob_gas_used);
+        header.requests_hash = header.requests_hash.map(|_| requests.requests_hash());
         header.withdrawals_root = header.withdrawals_root.map(|_| calculate_withdrawals_root(&withdrawals));
         let changes = evm.ctx.journaled_state.database.into_changes()?;
         Ok(Finished { changes, header, transactions, calls, withdrawals })
@@ -376,7 +396,7 @@ fn header(rules: Rules<'_>, fork: SpecId, (parent, parent_hash): (&Header, B256)
         nonce: B64::ZERO,
         base_fee_per_gas: base_fee,
         withdrawals_root: from(SpecId::SHANGHAI).then_some(B256::ZERO),
-        excess_blob_gas: from(SpecId::CANCUN).then_some(0),
+        excess_blob_gas: from(SpecId::CANCUN).then(|| rules.spec.next_excess_blob_gas(parent, planned.timestamp)),
         parent_beacon_block_root: from(SpecId::CANCUN).then_some(beacon_root),
         requests_hash: from(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
         ..Header::default()

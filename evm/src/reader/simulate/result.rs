@@ -58,8 +58,7 @@ pub struct SimulatedCall {
     pub max_gas_used: u64,
     /// Return data, created code or revert data.
     pub output: Bytes,
-    /// Logs, with transfers of ether if they were asked for; none if it failed.
-    pub logs: Vec<Log>,
-    /// Index in the block of the first of them.
-    pub first_log: usize,
+    /// Logs with their index in the block, and with transfers of ether if they were asked for; none if it failed. Logs
+    /// that were taken back count too.
+    pub logs: Vec<(usize, Log)>,
 }

@@ -23,6 +23,7 @@ fn attributes(timestamp: u64) -> BlockAttributes {
         extra_data: Bytes::new(),
         gas_limit: 30_000_000,
         beneficiary: Address::ZERO,
+        ..Default::default()
     }
 }
 
@@ -131,11 +132,11 @@ fn transfers_are_told_as_logs_when_asked_for() {
     simulation.trace_transfers = true;
     let traced = &simulate(&chain, &simulation)[0];
     assert_eq!(traced.header, plain.header, "the block has real logs only");
-    let logs: Vec<_> = traced.calls.iter().flat_map(|call| &call.logs).map(|log| log.address).collect();
+    let logs: Vec<_> = traced.calls.iter().flat_map(|call| &call.logs).map(|(_, log)| log.address).collect();
     let ether = Address::repeat_byte(0xee);
     assert_eq!(logs, [ether, STORE, ether]);
-    assert_eq!((traced.calls[0].first_log, traced.calls[1].first_log), (0, 2));
-    let log = &traced.calls[1].logs[0];
+    let (index, log) = &traced.calls[1].logs[0];
+    assert_eq!(*index, 2);
     assert_eq!(log.topics()[1..], [RICH.into_word(), OTHER.into_word()]);
     assert_eq!(U256::from_be_slice(&log.data.data), U256::from(6));
 }
@@ -146,10 +147,11 @@ fn a_failed_call_logs_no_transfer() {
     // call(gas, OTHER, 1, ...); revert(0, 0)
     let code = [&hex!("5f5f5f5f600173")[..], OTHER.as_slice(), &hex!("5af15f5ffd")[..]].concat();
     let changes = AccountOverride { code: Some(code.into()), ..Default::default() };
-    let block = SimulationBlock { accounts: vec![(STORE, changes)], ..calls(vec![pay(STORE, 5)]) };
+    let block = SimulationBlock { accounts: vec![(STORE, changes)], ..calls(vec![pay(STORE, 5), pay(OTHER, 1)]) };
     let simulation = Simulation { trace_transfers: true, ..with(vec![block]) };
-    let call = &simulate(&chain, &simulation)[0].calls[0];
-    assert_eq!((call.status.clone(), call.logs.len()), (CallStatus::Reverted, 0));
+    let calls = &simulate(&chain, &simulation)[0].calls;
+    assert_eq!((calls[0].status.clone(), calls[0].logs.len()), (CallStatus::Reverted, 0));
+    assert_eq!(calls[1].logs[0].0, 2, "logs that were taken back count");
 }
 
 #[test]

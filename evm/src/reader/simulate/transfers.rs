@@ -12,24 +12,51 @@ const ETHER: Address = address!("0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
 /// `Transfer(address,address,uint256)`.
 const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
-/// Collects a transaction's logs, with one for each transfer of ether: by its value, a call's, a creation's or a
-/// self-destruct's. What a failed call logged goes with it.
+/// A log and its index in the block.
+type Indexed = (usize, Log);
+
+/// Collects a block's logs, if asked for with one for each transfer of ether: by a transaction's value, a call's, a
+/// creation's or a self-destruct's. What a failed call logged goes with it, but keeps its place in the count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transfers {
+    /// Whether transfers are told.
+    told: bool,
     /// Logs by open call, outermost first.
-    open: Vec<Vec<Log>>,
-    done: Vec<Log>,
+    open: Vec<Vec<Indexed>>,
+    /// Logs of the transaction that has ended.
+    done: Vec<Indexed>,
+    /// Logs of the block so far.
+    count: usize,
 }
 
 impl Transfers {
+    /// `told` = with transfers.
+    pub(super) fn new(told: bool) -> Self {
+        Self { told, ..Self::default() }
+    }
+
     /// The logs of the transaction that has ended.
-    pub(super) fn take(&mut self) -> Vec<Log> {
+    pub(super) fn take(&mut self) -> Vec<Indexed> {
         self.open.clear();
         std::mem::take(&mut self.done)
     }
 
     fn enter(&mut self, transfer: Option<Log>) {
-        self.open.push(transfer.into_iter().collect());
+        self.open.push(Vec::new());
+        self.tell(transfer);
+    }
+
+    fn tell(&mut self, transfer: Option<Log>) {
+        if let Some(log) = transfer.filter(|_| self.told) {
+            self.push(log);
+        }
+    }
+
+    fn push(&mut self, log: Log) {
+        if let Some(logs) = self.open.last_mut() {
+            logs.push((self.count, log));
+            self.count += 1;
+        }
     }
 
     fn exit(&mut self, success: bool) {
@@ -46,9 +73,7 @@ fn transfer(from: Address, to: Address, value: U256) -> Option<Log> {
 
 impl<C: ContextTr> Inspector<C> for Transfers {
     fn log(&mut self, _: &mut C, log: Log) {
-        if let Some(logs) = self.open.last_mut() {
-            logs.push(log);
-        }
+        self.push(log);
     }
 
     fn call(&mut self, _: &mut C, inputs: &mut CallInputs) -> Option<CallOutcome> {
@@ -74,8 +99,6 @@ impl<C: ContextTr> Inspector<C> for Transfers {
     }
 
     fn selfdestruct(&mut self, contract: Address, target: Address, value: U256) {
-        if let (Some(logs), Some(log)) = (self.open.last_mut(), transfer(contract, target, value)) {
-            logs.push(log);
-        }
+        self.tell(transfer(contract, target, value));
     }
 }

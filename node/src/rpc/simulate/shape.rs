@@ -79,14 +79,14 @@ fn transaction(block: &SimulatedBlock, index: usize) -> Result<Value, RpcError> 
 }
 
 fn call(block: &SimulatedBlock, index: usize, call: &SimulatedCall) -> CallShape {
-    let place = |(offset, log): (usize, &alloy_primitives::Log)| LogEntry {
+    let place = |(index_in_block, log): &(usize, alloy_primitives::Log)| LogEntry {
         log: log.clone(),
         block_number: block.header.number,
         block_hash: block.hash,
         block_timestamp: block.header.timestamp,
         tx_hash: *block.transactions[index].envelope.tx_hash(),
         tx_index: index,
-        log_index: call.first_log + offset,
+        log_index: *index_in_block,
     };
     let (return_data, error) = match &call.status {
         CallStatus::Success => (call.output.clone(), None),
@@ -95,7 +95,7 @@ fn call(block: &SimulatedBlock, index: usize, call: &SimulatedCall) -> CallShape
     };
     CallShape {
         return_data,
-        logs: call.logs.iter().enumerate().map(|log| LogShape::new(place(log), false)).collect(),
+        logs: call.logs.iter().map(|log| LogShape::new(place(log), false)).collect(),
         gas_used: U64::from(call.gas_used),
         max_used_gas: U64::from(call.max_gas_used),
         status: U64::from(u8::from(error.is_none())),
