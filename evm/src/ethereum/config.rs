@@ -53,6 +53,11 @@ impl EthereumFork {
         }))
     }
 
+    /// Whether a block of a chain is under this fork or a later one.
+    pub fn is_active(self, spec: &ChainSpec, number: u64, timestamp: u64) -> bool {
+        spec.spec_id(number, timestamp).is_enabled_in(self.0)
+    }
+
     /// A chain that is on this fork from its first block on.
     pub fn spec(self, chain_id: u64) -> ChainSpec {
         let from = Activation::Block(0);
@@ -159,10 +164,16 @@ fn chain_spec(config: &ChainConfig, merge: Option<u64>) -> Result<ChainSpec, Evm
         (config.eip150_block, SpecId::TANGERINE),
         (config.eip158_block, SpecId::SPURIOUS_DRAGON),
         (config.byzantium_block, SpecId::BYZANTIUM),
-        (config.constantinople_block.max(config.petersburg_block), SpecId::PETERSBURG),
+        // Between the two, EIP-1283 had other prices for storage: no chain that matters used them.
+        (config.constantinople_block, SpecId::PETERSBURG),
+        (config.petersburg_block, SpecId::PETERSBURG),
         (config.istanbul_block, SpecId::ISTANBUL),
+        // Forks that only made work easier count in a chain's fork id.
+        (config.muir_glacier_block, SpecId::ISTANBUL),
         (config.berlin_block, SpecId::BERLIN),
         (config.london_block, SpecId::LONDON),
+        (config.arrow_glacier_block, SpecId::LONDON),
+        (config.gray_glacier_block, SpecId::LONDON),
         (merge, SpecId::MERGE),
     ];
     let times = [
@@ -276,7 +287,7 @@ mod tests {
         assert!(refused(r#""bpo1Time": 3"#).contains("bpo1"));
         let empty =
             r#""cancunTime": 0, "blobSchedule": {"cancun": {"target": 3, "max": 0, "baseFeeUpdateFraction": 1}}"#;
-        assert!(refused(empty).contains("cancun"));
+        assert!(refused(empty).contains("cancun"), "{}", refused(empty));
         assert!(ethereum_genesis("{}", None).is_err());
     }
 }

@@ -5,7 +5,7 @@ use super::{
     requests::deposit_requests, tx_env,
 };
 use crate::{
-    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource,
+    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource, SealedBlock,
     fold::{Fold, FoldDelta},
     receipt::logs_hash,
     receipt_tree::{ReceiptTree, receipt_leaf},
@@ -94,6 +94,15 @@ pub(crate) struct Finished {
     pub(crate) blob_gas_used: u64,
     pub(crate) requests: Requests,
     pub(crate) changes: Changes,
+}
+
+impl Finished {
+    /// The block under its header, and what it changed.
+    pub(crate) fn into_block(self, header: Header, hash: B256) -> (SealedBlock, Changes) {
+        let Self { attributes, first_index, transactions, receipts, changes, .. } = self;
+        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
+        (SealedBlock { header, hash, transactions, receipts, first_index, ommers, withdrawals }, changes)
+    }
 }
 
 /// What running a transaction or deposit gave, before it is a receipt.

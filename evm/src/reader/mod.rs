@@ -5,6 +5,7 @@
 
 mod blocks;
 mod call;
+mod intrinsic;
 mod logs;
 mod message;
 mod proof;

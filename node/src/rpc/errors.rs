@@ -14,6 +14,8 @@ use mayfly_sequencer::SubmitError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::archive::MempoolError;
+
 /// Invalid JSON was received.
 pub const PARSE_ERROR: i32 = -32700;
 /// The JSON is not a request object.
@@ -220,6 +222,15 @@ pub(crate) fn submitting(error: SubmitError) -> RpcError {
         _ => SERVER,
     };
     RpcError::new(code, error.to_string())
+}
+
+/// A transaction that the pool of an imported chain did not take.
+pub(crate) fn waiting(error: MempoolError) -> RpcError {
+    match error {
+        MempoolError::Refused(refusal) => refused(*refusal),
+        MempoolError::Full(_) => RpcError::limit(error.to_string()),
+        error => RpcError::new(SERVER, error.to_string()),
+    }
 }
 
 /// `text`, cut to a length that is safe to repeat to a client.

@@ -21,6 +21,7 @@ pub mod request;
 mod accounts;
 mod blocks;
 mod call;
+mod config;
 mod fees;
 mod fill;
 mod filter;
@@ -37,6 +38,7 @@ mod settled;
 mod shapes;
 mod submit;
 mod subscribe;
+mod testing;
 mod transactions;
 
 pub use backend::{Marks, Rollup, Stage};
