@@ -22,7 +22,8 @@ use revm::{
 };
 use std::sync::Arc;
 
-type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
+/// What revm executes in.
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
 /// revm over one of our overlays.
 pub(crate) type Evm<S> = revm::context::Evm<
     EvmContext<S>,

@@ -6,12 +6,14 @@
 mod block;
 mod deposit;
 mod env;
+mod inspect;
 mod outcome;
 mod precompiles;
 mod refusal;
 
-pub(crate) use block::{BlockRun, Evm, Finished, Parent};
+pub(crate) use block::{BlockRun, Evm, EvmContext, Finished, Parent};
 pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
+pub(crate) use inspect::{Before, Inspected};
 pub use outcome::TxOutcome;
 pub use refusal::Refusal;
 pub(crate) use refusal::from_evm;

@@ -21,6 +21,7 @@ pub mod request;
 mod accounts;
 mod blocks;
 mod call;
+mod debug;
 mod fees;
 mod fill;
 mod filter;
@@ -37,7 +38,9 @@ mod settled;
 mod shapes;
 mod submit;
 mod subscribe;
+mod trace;
 mod transactions;
+mod txpool;
 
 pub use backend::{Marks, Rollup, Stage};
 pub use directory::{Directory, MAX_ROLLUPS};

@@ -155,6 +155,28 @@ fn block_size_bytes(block: &SealedBlock) -> usize {
     list(block.header.length() + transactions + list(0) + list(0))
 }
 
+/// The block's RLP: header, transactions, no ommers, no withdrawals.
+pub(crate) fn raw_block(block: &SealedBlock) -> Vec<u8> {
+    let mut transactions = Vec::new();
+    for tx in &block.transactions {
+        let bytes = tx.tx.encode_2718();
+        if tx.tx.ty() == 0 { transactions.extend_from_slice(&bytes) } else { bytes[..].encode(&mut transactions) }
+    }
+    let mut payload = Vec::new();
+    block.header.encode(&mut payload);
+    RlpHeader { list: true, payload_length: transactions.len() }.encode(&mut payload);
+    payload.extend_from_slice(&transactions);
+    let empty = RlpHeader { list: true, payload_length: 0 };
+    empty.encode(&mut payload);
+    if block.header.withdrawals_root.is_some() {
+        empty.encode(&mut payload);
+    }
+    let mut out = Vec::with_capacity(payload.len() + 9);
+    RlpHeader { list: true, payload_length: payload.len() }.encode(&mut out);
+    out.extend_from_slice(&payload);
+    out
+}
+
 /// A receipt.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
