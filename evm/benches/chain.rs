@@ -49,6 +49,7 @@ fn attributes(chain: &Chain) -> BlockAttributes {
         extra_data: Bytes::new(),
         gas_limit: 1 << 30,
         beneficiary: Address::repeat_byte(0xfe),
+        consensus: Default::default(),
     }
 }
 

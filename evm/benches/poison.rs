@@ -50,6 +50,7 @@ fn run(kind: &poison::Poison) -> (u64, u64, u64) {
         extra_data: Bytes::new(),
         gas_limit: 1 << 30,
         beneficiary: Address::repeat_byte(0xfe),
+        consensus: Default::default(),
     };
     let tx = transaction(kind);
     let mut builder = chain.begin(attributes).unwrap();

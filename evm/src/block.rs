@@ -4,18 +4,32 @@ use crate::{ChainSpec, Receipt, RecoveredTx, receipt::receipts_root};
 use alloy_consensus::{
     Header,
     constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_WITHDRAWALS},
+    proofs::{calculate_ommers_root, calculate_withdrawals_root},
 };
-use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use revm::primitives::hardfork::SpecId;
 use std::sync::Arc;
 
+/// What Ethereum's consensus, by work or by stake, adds to a block. A rollup has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consensus {
+    /// Difficulty; 0 since the merge.
+    pub difficulty: U256,
+    /// Nonce of the proof of work.
+    pub nonce: B64,
+    /// Uncles.
+    pub ommers: Vec<Header>,
+    /// Withdrawals of validators.
+    pub withdrawals: Vec<Withdrawal>,
+}
+
 /// The inputs of a block that its parent and transactions do not give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockAttributes {
     /// Unix seconds.
     pub timestamp: u64,
-    /// `mixHash`: the L1 origin's.
+    /// `mixHash`: in a rollup the L1 origin's.
     pub prev_randao: B256,
     /// The L1 origin's, 0 where L1 has none.
     pub parent_beacon_block_root: B256,
@@ -25,6 +39,8 @@ pub struct BlockAttributes {
     pub gas_limit: u64,
     /// Who receives fees.
     pub beneficiary: Address,
+    /// Nothing in a rollup.
+    pub consensus: Consensus,
 }
 
 /// A block with everything that followed from it. Immutable; shared behind an `Arc`.
@@ -40,6 +56,10 @@ pub struct SealedBlock {
     pub receipts: Vec<Receipt>,
     /// Global index of the first transaction: how many the chain held before this block.
     pub first_index: u64,
+    /// Uncles; a rollup has none.
+    pub ommers: Vec<Header>,
+    /// Withdrawals of validators; a rollup has none.
+    pub withdrawals: Vec<Withdrawal>,
 }
 
 impl SealedBlock {
@@ -76,40 +96,49 @@ pub(crate) struct HeaderParts<'a> {
     pub(crate) state_root: B256,
     pub(crate) transactions: &'a [Arc<RecoveredTx>],
     pub(crate) receipts: &'a [Receipt],
+    pub(crate) excess_blob_gas: u64,
+    pub(crate) blob_gas_used: u64,
+    /// Hash of the requests to the consensus layer.
+    pub(crate) requests_hash: B256,
 }
 
 /// Builds and hashes the header of a block.
-pub(crate) fn seal_header(attributes: BlockAttributes, parts: HeaderParts<'_>) -> (Header, B256) {
+pub(crate) fn seal_header(attributes: &BlockAttributes, parts: HeaderParts<'_>) -> (Header, B256) {
+    let Consensus { difficulty, nonce, ommers, withdrawals } = &attributes.consensus;
     let fork = parts.spec.spec_id(parts.number, attributes.timestamp);
     let logs_bloom = parts.receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom);
     let from = |spec: SpecId| fork.is_enabled_in(spec);
     let header = Header {
         parent_hash: parts.parent_hash,
-        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        ommers_hash: if ommers.is_empty() { EMPTY_OMMER_ROOT_HASH } else { calculate_ommers_root(ommers) },
         beneficiary: attributes.beneficiary,
         state_root: parts.state_root,
         transactions_root: transactions_root(parts.transactions),
         receipts_root: receipts_root(parts.receipts),
         logs_bloom,
-        difficulty: U256::ZERO,
+        difficulty: *difficulty,
         number: parts.number,
         gas_limit: attributes.gas_limit,
         gas_used: parts.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used),
         timestamp: attributes.timestamp,
-        extra_data: attributes.extra_data,
+        extra_data: attributes.extra_data.clone(),
         mix_hash: attributes.prev_randao,
-        nonce: B64::ZERO,
+        nonce: *nonce,
         base_fee_per_gas: parts.base_fee,
-        withdrawals_root: from(SpecId::SHANGHAI).then_some(EMPTY_WITHDRAWALS),
-        blob_gas_used: from(SpecId::CANCUN).then_some(0),
-        excess_blob_gas: from(SpecId::CANCUN).then_some(0),
+        withdrawals_root: from(SpecId::SHANGHAI).then(|| withdrawals_root(withdrawals)),
+        blob_gas_used: from(SpecId::CANCUN).then_some(parts.blob_gas_used),
+        excess_blob_gas: from(SpecId::CANCUN).then_some(parts.excess_blob_gas),
         parent_beacon_block_root: from(SpecId::CANCUN).then_some(attributes.parent_beacon_block_root),
-        requests_hash: from(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
+        requests_hash: from(SpecId::PRAGUE).then_some(parts.requests_hash),
         block_access_list_hash: None,
         slot_number: None,
     };
     let hash = header.hash_slow();
     (header, hash)
+}
+
+fn withdrawals_root(withdrawals: &[Withdrawal]) -> B256 {
+    if withdrawals.is_empty() { EMPTY_WITHDRAWALS } else { calculate_withdrawals_root(withdrawals) }
 }
 
 /// Root of the trie of transactions, in block order.

@@ -17,6 +17,14 @@ pub enum EvmError {
     /// The genesis names an account twice, or code that cannot be.
     #[error("invalid genesis: {0}")]
     Genesis(String),
+    /// A block of another chain's export is not what it says.
+    #[error("{place}: {reason}")]
+    Import {
+        /// Which block.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Blocks past the head, or below the first one kept, were asked for.
     #[error("block {0} is not in the chain")]
     NoSuchBlock(u64),

@@ -1,10 +1,11 @@
 //! Block 0.
 
 use crate::{
-    BlockAttributes, ChainSpec, EvmError, SealedBlock,
+    BlockAttributes, ChainSpec, Consensus, EvmError, SealedBlock,
     block::{HeaderParts, seal_header},
     state::{AccountChange, AccountInfo, Changes, SlotChange},
 };
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::bytecode::Bytecode;
 
@@ -36,6 +37,18 @@ pub struct Genesis {
     pub beneficiary: Address,
     /// `extraData`.
     pub extra_data: Bytes,
+    /// `mixHash`.
+    pub prev_randao: B256,
+    /// Nothing in a rollup.
+    pub consensus: Consensus,
+    /// Excess blob gas; 0 in a rollup.
+    pub excess_blob_gas: u64,
+    /// Blob gas used; 0 in a rollup.
+    pub blob_gas_used: u64,
+    /// Base fee, where it is not what the chain's rule says.
+    pub base_fee: Option<u64>,
+    /// Whether accounts without balance, nonce and code are part of the state, as before EIP-161.
+    pub keeps_empty: bool,
 }
 
 impl Genesis {
@@ -60,10 +73,10 @@ impl Genesis {
             };
             let before = changes.slots.len();
             changes.slots.extend(slots.map(slot));
-            if info.is_empty() && changes.slots.len() > before {
+            if info.is_empty() && changes.slots.len() > before && !self.keeps_empty {
                 return Err(EvmError::Genesis(format!("{address} is empty but has storage")));
             }
-            if !info.is_empty() {
+            if !info.is_empty() || self.keeps_empty {
                 changes.accounts.push(AccountChange { address: *address, old: None, new: Some(info) });
             }
         }
@@ -85,13 +98,14 @@ impl Genesis {
     pub(crate) fn block(&self, spec: &ChainSpec, state_root: B256) -> SealedBlock {
         let attributes = BlockAttributes {
             timestamp: self.timestamp,
-            prev_randao: B256::ZERO,
+            prev_randao: self.prev_randao,
             parent_beacon_block_root: B256::ZERO,
             extra_data: self.extra_data.clone(),
             gas_limit: self.gas_limit,
             beneficiary: self.beneficiary,
+            consensus: self.consensus.clone(),
         };
-        let base_fee = spec.genesis_base_fee(spec.spec_id(0, self.timestamp));
+        let base_fee = spec.genesis_base_fee(spec.spec_id(0, self.timestamp)).map(|fee| self.base_fee.unwrap_or(fee));
         let parts = HeaderParts {
             spec,
             number: 0,
@@ -100,8 +114,20 @@ impl Genesis {
             state_root,
             transactions: &[],
             receipts: &[],
+            excess_blob_gas: self.excess_blob_gas,
+            blob_gas_used: self.blob_gas_used,
+            requests_hash: EMPTY_REQUESTS_HASH,
         };
-        let (header, hash) = seal_header(attributes, parts);
-        SealedBlock { header, hash, transactions: Vec::new(), receipts: Vec::new(), first_index: 0 }
+        let (header, hash) = seal_header(&attributes, parts);
+        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
+        SealedBlock {
+            header,
+            hash,
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            first_index: 0,
+            ommers,
+            withdrawals,
+        }
     }
 }

@@ -25,11 +25,8 @@
 //! let mut chain = Chain::create(None, ChainSpec::rollup(1 << 44, 1)?, &genesis)?;
 //! let attributes = BlockAttributes {
 //!     timestamp: 12,
-//!     prev_randao: Default::default(),
-//!     parent_beacon_block_root: Default::default(),
-//!     extra_data: Default::default(),
 //!     gas_limit: 1 << 24,
-//!     beneficiary: Default::default(),
+//!     ..Default::default()
 //! };
 //! let block = chain.begin(attributes)?.seal()?;
 //! assert_eq!(block.header.parent_hash, chain.reader().block_by_number(0)?.ok_or("no genesis")?.hash);
@@ -40,6 +37,7 @@
 mod block;
 mod chain;
 mod error;
+mod ethereum;
 mod execute;
 mod fold;
 mod genesis;
@@ -54,9 +52,10 @@ mod store;
 mod transaction;
 mod trie;
 
-pub use block::{BlockAttributes, SealedBlock, transactions_root};
-pub use chain::{BlockBuilder, Chain, salvage, set_aside};
+pub use block::{BlockAttributes, Consensus, SealedBlock, transactions_root};
+pub use chain::{BlockBuilder, BlockPreview, Chain, salvage, set_aside};
 pub use error::{EvmError, TransactionError};
+pub use ethereum::{AloneOutcome, AloneTransaction, EthereumFork, ForeignBlock, ForeignBlocks, ethereum_genesis};
 pub use execute::{Refusal, TxOutcome};
 pub use fold::{
     BRIDGED_ERC20_IMPLEMENTATION, Fold, TRANSFER_BATCH_TOPIC, TRANSFER_SINGLE_TOPIC, TRANSFER_TOPIC, TokenKind,
@@ -72,8 +71,8 @@ pub use reader::{
 pub use receipt::{DEPOSIT_RECEIPT_VERSION, Receipt, logs_hash, receipts_root};
 pub use receipt_tree::{RECEIPT_TREE_DEPTH, ReceiptTree, receipt_leaf};
 pub use spec::{
-    Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS, HeaderRules,
-    PROTOCOL_VERSIONS, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,
+    Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlobRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS,
+    HeaderRules, PROTOCOL_VERSIONS, RequestRule, RequestSource, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,
 };
 pub use state::AccountInfo;
 pub use transaction::{BLOB_TX_TYPE, DEPOSIT_TX_TYPE, RecoveredTx, Transaction};

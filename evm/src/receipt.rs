@@ -16,6 +16,8 @@ pub struct Receipt {
     pub ty: u8,
     /// Whether it succeeded.
     pub status: bool,
+    /// State root after the transaction, which receipts hold in place of the status before Byzantium.
+    pub state_root: Option<B256>,
     /// Gas used in the block up to and including this transaction.
     pub cumulative_gas_used: u64,
     /// Gas this transaction used.
@@ -54,6 +56,10 @@ fn encode_logs(logs: &[Log], out: &mut Vec<u8>) {
 }
 
 impl Receipt {
+    fn outcome_length(&self) -> usize {
+        self.state_root.as_ref().map_or_else(|| self.status.length(), Encodable::length)
+    }
+
     /// Appends the EIP-2718 consensus encoding, whose trie the header commits to.
     pub fn encode_2718(&self, out: &mut Vec<u8>) {
         if self.ty != 0 {
@@ -61,12 +67,15 @@ impl Receipt {
         }
         let deposit = (self.ty == DEPOSIT_TX_TYPE).then_some(self.deposit_nonce).flatten();
         let mut payload_length =
-            self.status.length() + self.cumulative_gas_used.length() + self.bloom.length() + logs_length(&self.logs);
+            self.outcome_length() + self.cumulative_gas_used.length() + self.bloom.length() + logs_length(&self.logs);
         if let Some(nonce) = deposit {
             payload_length += nonce.length() + DEPOSIT_RECEIPT_VERSION.length();
         }
         RlpHeader { list: true, payload_length }.encode(out);
-        self.status.encode(out);
+        match &self.state_root {
+            Some(root) => root.encode(out),
+            None => self.status.encode(out),
+        }
         self.cumulative_gas_used.encode(out);
         self.bloom.encode(out);
         encode_logs(&self.logs, out);
@@ -100,6 +109,7 @@ mod tests {
             tx_hash: B256::ZERO,
             ty,
             status: ty != 1,
+            state_root: None,
             cumulative_gas_used: 123_456,
             gas_used: 21_000,
             bloom: logs.iter().collect(),

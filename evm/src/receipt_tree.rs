@@ -195,6 +195,7 @@ mod tests {
     #[test]
     fn leaf_is_the_abi_encoding() {
         let receipt = Receipt {
+            state_root: None,
             tx_hash: B256::repeat_byte(1),
             ty: 2,
             status: true,

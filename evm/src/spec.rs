@@ -4,9 +4,12 @@
 //! [`ChainSpec`] and another chain's history is another value.
 
 use crate::{EvmError, Prices, transaction::DEPOSIT_TX_TYPE};
-use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
-use alloy_primitives::{Address, U256, address};
-use revm::primitives::hardfork::SpecId;
+use alloy_eips::{
+    eip1559::{BaseFeeParams, calc_next_block_base_fee},
+    eip7840::BlobParams,
+};
+use alloy_primitives::{Address, B256, FixedBytes, U256, address};
+use revm::{context_interface::block::BlobExcessGasAndPrice, primitives::hardfork::SpecId};
 
 /// EIP-2935: block hashes, served from state.
 pub const HISTORY_ADDRESS: Address = address!("0x0000f90827f1c53a10cb7a02335b175320002935");
@@ -88,6 +91,35 @@ pub struct SystemCall {
     pub input: SystemInput,
 }
 
+/// How many blobs a block takes, and how their price moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobRule {
+    /// From when.
+    pub from: Activation,
+    /// Target, most, and how fast the price moves.
+    pub params: BlobParams,
+}
+
+/// Where requests to the consensus layer (EIP-7685) come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestSource {
+    /// Logs of the deposit contract (EIP-6110).
+    DepositLogs(Address),
+    /// What a system contract answers at the end of the block (EIP-7002, EIP-7251).
+    Contract(Address),
+}
+
+/// Requests that a block carries to the consensus layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestRule {
+    /// From when.
+    pub from: Activation,
+    /// Their type byte.
+    pub ty: u8,
+    /// Where they come from.
+    pub source: RequestSource,
+}
+
 /// What a header may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderRules {
@@ -112,6 +144,10 @@ pub struct ChainSpec {
     pub block_rewards: Vec<BlockReward>,
     /// Calls at the start of a block, in this order.
     pub system_calls: Vec<SystemCall>,
+    /// Requests, by type.
+    pub requests: Vec<RequestRule>,
+    /// Blobs, oldest rule first; a chain without takes none.
+    pub blobs: Vec<BlobRule>,
     /// Header rules.
     pub header: HeaderRules,
     /// EIP-2718 types a block may hold, deposits (0x7e) included.
@@ -141,6 +177,8 @@ impl ChainSpec {
                 SystemCall { from, to: BEACON_ROOTS_ADDRESS, input: SystemInput::ParentBeaconRoot },
                 SystemCall { from, to: HISTORY_ADDRESS, input: SystemInput::ParentHash },
             ],
+            requests: Vec::new(),
+            blobs: Vec::new(),
             header: HeaderRules { max_extra_data_bytes: 32, equal_timestamps: true },
             transaction_types: vec![0, 1, 2, 4, DEPOSIT_TX_TYPE],
             prices: Prices::rollup(),
@@ -172,6 +210,74 @@ impl ChainSpec {
         spec.is_enabled_in(SpecId::LONDON).then_some(match self.base_fee {
             BaseFeeRule::Fixed(fee) | BaseFeeRule::Eip1559 { initial: fee, .. } => fee,
         })
+    }
+
+    /// The blob rule of a block; `None` where it takes no blobs.
+    pub fn blob_params(&self, number: u64, timestamp: u64) -> Option<BlobParams> {
+        let active = self.blobs.iter().rev().find(|rule| rule.from.active(number, timestamp));
+        active.map(|rule| rule.params)
+    }
+
+    /// Excess blob gas of the child of a block at `timestamp` (EIP-4844, EIP-7918); 0 where it takes no blobs.
+    pub fn next_excess_blob_gas(&self, parent: &alloy_consensus::Header, timestamp: u64) -> u64 {
+        let Some(params) = self.blob_params(parent.number + 1, timestamp) else { return 0 };
+        params.next_block_excess_blob_gas_osaka(
+            parent.excess_blob_gas.unwrap_or_default(),
+            parent.blob_gas_used.unwrap_or_default(),
+            parent.base_fee_per_gas.unwrap_or_default(),
+        )
+    }
+
+    /// The price of blob gas in a block, in wei.
+    pub fn blob_price_of(&self, header: &alloy_consensus::Header) -> u128 {
+        self.blob_price(header.number, header.timestamp, header.excess_blob_gas.unwrap_or_default()).blob_gasprice
+    }
+
+    /// The times from which rules change, in order.
+    pub fn fork_times(&self) -> Vec<u64> {
+        let mut times: Vec<u64> = self
+            .changes()
+            .filter_map(|from| match from {
+                Activation::Time(time) => Some(time),
+                Activation::Block(_) => None,
+            })
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    /// EIP-2124's checksum of the chain's first block and every change of rules up to a block.
+    pub fn fork_id(&self, genesis: B256, genesis_time: u64, number: u64, timestamp: u64) -> FixedBytes<4> {
+        let mut blocks: Vec<u64> = self
+            .changes()
+            .filter_map(|from| match from {
+                Activation::Block(block) => Some(block),
+                Activation::Time(_) => None,
+            })
+            .collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(genesis.as_slice());
+        let past_blocks = blocks.into_iter().filter(|from| *from > 0 && *from <= number);
+        let past_times = self.fork_times().into_iter().filter(|from| *from > genesis_time && *from <= timestamp);
+        past_blocks.chain(past_times).for_each(|from| hasher.update(&from.to_be_bytes()));
+        FixedBytes::from(hasher.finalize().to_be_bytes())
+    }
+
+    fn changes(&self) -> impl Iterator<Item = Activation> {
+        self.forks.iter().map(|fork| fork.from).chain(self.blobs.iter().map(|rule| rule.from))
+    }
+
+    /// The price of blob gas in a block with this excess.
+    pub fn blob_price(&self, number: u64, timestamp: u64, excess: u64) -> BlobExcessGasAndPrice {
+        match self.blob_params(number, timestamp) {
+            Some(params) => {
+                BlobExcessGasAndPrice { excess_blob_gas: excess, blob_gasprice: params.calc_blob_fee(excess) }
+            }
+            None => BlobExcessGasAndPrice::new_with_spec(excess, self.spec_id(number, timestamp)),
+        }
     }
 
     /// What the beneficiary of a block is credited with.

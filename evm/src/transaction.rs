@@ -6,9 +6,11 @@ use alloy_eips::{
     Typed2718,
     eip2718::{Decodable2718, Encodable2718},
     eip2930::AccessList,
+    eip4844::DATA_GAS_PER_BLOB,
     eip7702::SignedAuthorization,
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_rlp::EMPTY_LIST_CODE;
 use op_alloy_consensus::TxDeposit;
 
 /// EIP-2718 type of a deposit.
@@ -61,6 +63,29 @@ impl Transaction {
             return Err(TransactionError::NotCanonical);
         }
         Ok(tx)
+    }
+
+    /// Decodes exactly one transaction as any Ethereum chain may hold it: blob transactions (with or without their blobs)
+    /// and legacy ones without chain id included. Whether a chain takes it is for its [`crate::ChainSpec`] to say.
+    ///
+    /// # Errors
+    /// As [`Self::decode_exact`], but for those two.
+    pub fn decode_ethereum(bytes: &[u8]) -> Result<Self, TransactionError> {
+        let plain = match bytes.first() {
+            Some(&BLOB_TX_TYPE) => false,
+            Some(&first) => first < EMPTY_LIST_CODE,
+            None => true,
+        };
+        if plain {
+            return Self::decode_exact(bytes);
+        }
+        let mut rest = bytes;
+        let malformed = |err: &dyn std::fmt::Display| TransactionError::Malformed(err.to_string());
+        let tx = TxEnvelope::decode_2718(&mut rest).map_err(|err| malformed(&err))?;
+        if !rest.is_empty() || tx.encoded_2718() != bytes {
+            return Err(TransactionError::NotCanonical);
+        }
+        Ok(Self::Signed(tx))
     }
 
     /// Decodes bytes that hold exactly one transaction.
@@ -199,6 +224,21 @@ impl Transaction {
     /// Price per gas in a block with this base fee.
     pub fn effective_gas_price(&self, base_fee: u64) -> u128 {
         self.inner().effective_gas_price(Some(base_fee))
+    }
+
+    /// Hashes of the blobs it carries; empty for all but type 3.
+    pub fn blob_hashes(&self) -> &[B256] {
+        self.inner().blob_versioned_hashes().unwrap_or_default()
+    }
+
+    /// Gas of its blobs.
+    pub fn blob_gas(&self) -> u64 {
+        self.blob_hashes().len() as u64 * DATA_GAS_PER_BLOB
+    }
+
+    /// Highest price per blob gas; `None` for all but type 3.
+    pub fn max_fee_per_blob_gas(&self) -> Option<u128> {
+        self.inner().max_fee_per_blob_gas()
     }
 
     /// EIP-2930 access list.

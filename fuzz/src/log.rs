@@ -285,6 +285,7 @@ fn block(chain: &mut Chain, step: u64) -> Arc<SealedBlock> {
         extra_data: Bytes::from_static(b"\x01extra"),
         gas_limit: 1 << 24,
         beneficiary: Address::ZERO,
+        consensus: Default::default(),
     };
     let mut block = chain.begin(attributes).expect("a child of the head");
     for index in 0..step % 4 {

@@ -173,6 +173,7 @@ fn chain() -> (RollupInfo, Chain) {
             extra_data: Bytes::from_static(&[1; 17]),
             gas_limit: 30_000_000,
             beneficiary: Address::repeat_byte(0xfe),
+            consensus: Default::default(),
         };
         let mut block = chain.begin(attributes).expect("a child of the head");
         for index in 0..number % 3 {

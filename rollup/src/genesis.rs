@@ -41,6 +41,7 @@ pub fn genesis(info: &RollupInfo) -> Genesis {
         gas_limit: info.config.blockGasLimit,
         beneficiary: info.config.organiser,
         extra_data: Position { origin: info.l1_number, queue_end: 0 }.encode(),
+        ..Genesis::default()
     }
 }
 

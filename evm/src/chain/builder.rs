@@ -2,6 +2,8 @@
 
 use super::{Chain, source::HeadSource};
 use crate::{EvmError, RecoveredTx, Refusal, SealedBlock, TxOutcome, execute::BlockRun};
+use alloy_consensus::Header;
+use alloy_eips::eip7685::Requests;
 use std::sync::Arc;
 
 /// The next block while transactions are added. Dropping it is [`Self::abort`].
@@ -10,6 +12,15 @@ use std::sync::Arc;
 pub struct BlockBuilder<'a> {
     chain: &'a mut Chain,
     run: BlockRun<HeadSource>,
+}
+
+/// A block that is not part of the chain.
+#[derive(Clone, Debug)]
+pub struct BlockPreview {
+    /// The block.
+    pub block: SealedBlock,
+    /// Its requests to the consensus layer.
+    pub requests: Requests,
 }
 
 impl std::fmt::Debug for BlockBuilder<'_> {
@@ -28,7 +39,13 @@ impl<'a> BlockBuilder<'a> {
     /// # Errors
     /// A [`Refusal`] if it cannot be included; nothing has changed then, and the block goes on.
     pub fn execute(&mut self, tx: &Arc<RecoveredTx>) -> Result<TxOutcome, Refusal> {
-        self.run.execute(self.chain.fold(), tx)
+        let mut outcome = self.run.execute(self.chain.fold(), tx)?;
+        if self.run.wants_state_roots() {
+            let root = self.chain.root_with(&self.run.changes().map_err(Refusal::Fatal)?);
+            self.run.set_state_root(root);
+            outcome.receipt.state_root = Some(root);
+        }
+        Ok(outcome)
     }
 
     /// Number of the block being built.
@@ -67,8 +84,25 @@ impl<'a> BlockBuilder<'a> {
     /// # Errors
     /// If the log has stopped; the chain is then of no further use.
     pub fn seal(self) -> Result<Arc<SealedBlock>, EvmError> {
+        self.seal_if(|_| Ok(()))
+    }
+
+    /// [`Self::seal`], if the header is acceptable; else the chain is as before [`Chain::begin`].
+    ///
+    /// # Errors
+    /// As [`Self::seal`], or what `accept` says.
+    pub fn seal_if(self, accept: impl FnOnce(&Header) -> Result<(), EvmError>) -> Result<Arc<SealedBlock>, EvmError> {
         let finished = self.run.finish(self.chain.spec())?;
-        self.chain.seal(finished)
+        self.chain.seal(finished, accept)
+    }
+
+    /// The block that [`Self::seal`] would make, without making it; the chain is as before [`Chain::begin`].
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn preview(self) -> Result<BlockPreview, EvmError> {
+        let finished = self.run.finish(self.chain.spec())?;
+        Ok(self.chain.preview(finished))
     }
 
     /// Forgets the block; the chain is as before [`Chain::begin`].

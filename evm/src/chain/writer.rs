@@ -1,7 +1,7 @@
 //! The one writer.
 
 use super::{
-    BlockBuilder, Durable, Recent, Shared,
+    BlockBuilder, BlockPreview, Durable, Recent, Shared,
     disk::{self, DirLock},
     mend::mend_marker,
     shared::OnDurable,
@@ -16,6 +16,7 @@ use crate::{
     state::{Changes, Flat, HashRing, StateSource},
     trie::{Direction, StateTrie},
 };
+use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256, map::AddressSet};
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
@@ -252,25 +253,31 @@ impl Chain {
         self.shared.tell(told);
     }
 
-    /// Makes an executed block the head.
-    pub(super) fn seal(&mut self, finished: Finished) -> Result<Arc<SealedBlock>, EvmError> {
-        self.shared.check()?;
-        let Finished { attributes, number, parent_hash, first_index, base_fee, transactions, receipts, changes } =
-            finished;
+    /// State root after the changes that a block has made so far.
+    pub(super) fn root_with(&self, changes: &Changes) -> B256 {
         let mut tries = self.shared.trie.lock();
-        tries.state.apply(&changes, Direction::Forward);
-        let state_root = tries.state.root();
-        let parts = HeaderParts {
-            spec: &self.shared.spec,
-            number,
-            parent_hash,
-            base_fee,
-            state_root,
-            transactions: &transactions,
-            receipts: &receipts,
-        };
-        let (header, hash) = seal_header(attributes, parts);
-        let block = Arc::new(SealedBlock { header, hash, transactions, receipts, first_index });
+        tries.state.apply(changes, Direction::Forward);
+        let root = tries.state.root();
+        tries.state.apply(changes, Direction::Back);
+        root
+    }
+
+    /// Makes an executed block the head, if its header is acceptable; else the chain is as before.
+    pub(super) fn seal(
+        &mut self,
+        finished: Finished,
+        accept: impl FnOnce(&Header) -> Result<(), EvmError>,
+    ) -> Result<Arc<SealedBlock>, EvmError> {
+        self.shared.check()?;
+        let mut tries = self.shared.trie.lock();
+        tries.state.apply(&finished.changes, Direction::Forward);
+        let (header, hash) = self.header(&finished, tries.state.root());
+        if let Err(wrong) = accept(&header) {
+            tries.state.apply(&finished.changes, Direction::Back);
+            return Err(wrong);
+        }
+        let (block, changes) = finished.into_block(header, hash);
+        let (number, block) = (block.number(), Arc::new(block));
         tries.block = block.clone();
         drop(tries);
         self.fold.apply(&changes.fold, &changes.inconsistent, Direction::Forward);
@@ -279,6 +286,30 @@ impl Chain {
         self.head = block.clone();
         self.append(Recent::new(block.clone(), Arc::new(changes)))?;
         Ok(block)
+    }
+
+    /// What sealing would give, without doing it.
+    pub(super) fn preview(&self, finished: Finished) -> BlockPreview {
+        let (header, hash) = self.header(&finished, self.root_with(&finished.changes));
+        let requests = finished.requests.clone();
+        let (block, _) = finished.into_block(header, hash);
+        BlockPreview { block, requests }
+    }
+
+    fn header(&self, finished: &Finished, state_root: B256) -> (Header, B256) {
+        let parts = HeaderParts {
+            spec: &self.shared.spec,
+            number: finished.number,
+            parent_hash: finished.parent_hash,
+            base_fee: finished.base_fee,
+            state_root,
+            transactions: &finished.transactions,
+            receipts: &finished.receipts,
+            excess_blob_gas: finished.excess_blob_gas,
+            blob_gas_used: finished.blob_gas_used,
+            requests_hash: finished.requests.requests_hash(),
+        };
+        seal_header(&finished.attributes, parts)
     }
 
     fn append(&mut self, recent: Recent) -> Result<(), EvmError> {

@@ -1,26 +1,32 @@
 //! One block from its first system call to its changes.
 
 use super::{
-    TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles, tx_env,
+    TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles,
+    requests::deposit_requests, tx_env,
 };
 use crate::{
-    BlockAttributes, ChainSpec, EvmError, Receipt, RecoveredTx, Refusal,
+    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource, SealedBlock,
     fold::{Fold, FoldDelta},
     receipt::logs_hash,
     receipt_tree::{ReceiptTree, receipt_leaf},
     spec::SystemInput,
-    state::{Changes, Overlay, StateSource},
+    state::{AccountInfo, Changes, Overlay, StateSource},
 };
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, Log};
+use alloy_eips::eip7685::Requests;
+use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use revm::{
     ExecuteEvm, SystemCallEvm,
     context::{BlockEnv, CfgEnv, Context, Journal, TxEnv, result::ExecutionResult},
     handler::{EthFrame, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
+    primitives::hardfork::SpecId,
     state::EvmState,
 };
 use std::sync::Arc;
+
+/// Withdrawals are in units of this many wei.
+const GWEI: U256 = U256::from_limbs([1_000_000_000, 0, 0, 0]);
 
 /// What revm executes in.
 pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
@@ -42,6 +48,17 @@ pub(crate) struct Parent<'a> {
     pub(crate) next_index: u64,
 }
 
+/// Where a block stands: what follows from its parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) number: u64,
+    pub(crate) parent_hash: B256,
+    /// Transactions in the chain before it.
+    pub(crate) first_index: u64,
+    pub(crate) base_fee: Option<u64>,
+    pub(crate) excess_blob_gas: u64,
+}
+
 /// A block while it executes.
 pub(crate) struct BlockRun<S: StateSource> {
     pub(super) evm: Evm<S>,
@@ -54,6 +71,9 @@ pub(crate) struct BlockRun<S: StateSource> {
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
+    excess_blob_gas: u64,
+    blob_gas_used: u64,
+    max_blob_gas: u64,
     /// The most gas that may be used: the block's limit, or less.
     allowance: u64,
     fold: FoldDelta,
@@ -71,7 +91,19 @@ pub(crate) struct Finished {
     pub(crate) base_fee: Option<u64>,
     pub(crate) transactions: Vec<Arc<RecoveredTx>>,
     pub(crate) receipts: Vec<Receipt>,
+    pub(crate) excess_blob_gas: u64,
+    pub(crate) blob_gas_used: u64,
+    pub(crate) requests: Requests,
     pub(crate) changes: Changes,
+}
+
+impl Finished {
+    /// The block under its header, and what it changed.
+    pub(crate) fn into_block(self, header: Header, hash: B256) -> (SealedBlock, Changes) {
+        let Self { attributes, first_index, transactions, receipts, changes, .. } = self;
+        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
+        (SealedBlock { header, hash, transactions, receipts, first_index, ommers, withdrawals }, changes)
+    }
 }
 
 /// What running a transaction or deposit gave, before it is a receipt.
@@ -118,13 +150,37 @@ impl<S: StateSource> BlockRun<S> {
         let number = parent.header.number + 1;
         let fork = spec.spec_id(number, attributes.timestamp);
         let base_fee = spec.next_base_fee(parent.header, fork);
-        let env = block_env(&attributes, number, base_fee, fork);
-        let mut run = Self {
-            evm: build_evm(Overlay::new(source), cfg_env(spec, fork), env, &spec.prices),
+        let excess_blob_gas = spec.next_excess_blob_gas(parent.header, attributes.timestamp);
+        let place =
+            Place { number, parent_hash: parent.hash, first_index: parent.next_index, base_fee, excess_blob_gas };
+        let mut run = Self::at(spec, place, attributes, source, tree);
+        run.system_calls(spec)?;
+        Ok(run)
+    }
+
+    /// A block wherever it may be, without the calls at its start.
+    pub(crate) fn at(
+        spec: &ChainSpec,
+        place: Place,
+        attributes: BlockAttributes,
+        source: S,
+        tree: ReceiptTree,
+    ) -> Self {
+        let Place { number, parent_hash, first_index, base_fee, excess_blob_gas } = place;
+        let timestamp = attributes.timestamp;
+        let mut cfg = cfg_env(spec, spec.spec_id(number, timestamp));
+        let blobs = spec.blob_params(number, timestamp);
+        cfg.max_blobs_per_tx = blobs.map(|blobs| blobs.max_blobs_per_tx);
+        let env = block_env(&attributes, number, base_fee, spec.blob_price(number, timestamp, excess_blob_gas));
+        Self {
+            evm: build_evm(Overlay::new(source), cfg, env, &spec.prices),
             number,
-            parent_hash: parent.hash,
-            first_index: parent.next_index,
+            parent_hash,
+            first_index,
             base_fee,
+            excess_blob_gas,
+            blob_gas_used: 0,
+            max_blob_gas: blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block()),
             types: spec.transaction_types.clone(),
             transactions: Vec::new(),
             receipts: Vec::new(),
@@ -134,9 +190,7 @@ impl<S: StateSource> BlockRun<S> {
             old_tree: tree.clone(),
             tree,
             attributes,
-        };
-        run.system_calls(spec)?;
-        Ok(run)
+        }
     }
 
     /// Executes a transaction or deposit. On a refusal nothing has changed.
@@ -152,6 +206,10 @@ impl<S: StateSource> BlockRun<S> {
         if limit > self.gas_left() {
             return Err(Refusal::BlockGas { limit, left: self.gas_left() });
         }
+        let (blob_gas, left) = (tx.tx.blob_gas(), self.max_blob_gas - self.blob_gas_used);
+        if blob_gas > left {
+            return Err(Refusal::BlobGas { want: blob_gas, left });
+        }
         let (executed, nonce, deposit_nonce) = match tx.tx.as_deposit() {
             Some(deposit) => {
                 let (executed, nonce) = self.execute_deposit(deposit)?;
@@ -162,6 +220,7 @@ impl<S: StateSource> BlockRun<S> {
         let created = tx.tx.kind().is_create().then(|| tx.sender.create(nonce));
         let outcome = self.outcome(tx, executed, created, deposit_nonce);
         self.count(fold, &outcome.receipt);
+        self.blob_gas_used += blob_gas;
         self.transactions.push(tx.clone());
         self.receipts.push(outcome.receipt.clone());
         Ok(outcome)
@@ -196,15 +255,27 @@ impl<S: StateSource> BlockRun<S> {
         self.overlay().commit(state).map_err(fatal)
     }
 
-    /// Pays the block reward and collects the changes.
-    pub(crate) fn finish(mut self, spec: &ChainSpec) -> Result<Finished, EvmError> {
-        let reward = spec.block_reward(self.number, self.attributes.timestamp);
-        if !reward.is_zero() {
-            let beneficiary = self.attributes.beneficiary;
-            let mut account = self.overlay().account(&beneficiary)?.unwrap_or_default();
-            account.balance = account.balance.saturating_add(reward);
-            self.overlay().set_account(&beneficiary, account)?;
+    /// The changes so far.
+    pub(crate) fn changes(&self) -> Result<Changes, EvmError> {
+        Ok(self.evm.ctx.journaled_state.database.changes()?)
+    }
+
+    /// The last receipt holds this state root in place of its status.
+    pub(crate) fn set_state_root(&mut self, root: B256) {
+        if let Some(receipt) = self.receipts.last_mut() {
+            receipt.state_root = Some(root);
         }
+    }
+
+    /// Whether receipts hold state roots.
+    pub(crate) fn wants_state_roots(&self) -> bool {
+        !self.evm.ctx.cfg.spec.is_enabled_in(SpecId::BYZANTIUM)
+    }
+
+    /// Collects requests, pays withdrawals and rewards, and collects the changes.
+    pub(crate) fn finish(mut self, spec: &ChainSpec) -> Result<Finished, EvmError> {
+        let requests = self.requests(spec)?;
+        self.pay(spec)?;
         let mut changes = self.evm.ctx.journaled_state.database.into_changes()?;
         (changes.fold, changes.inconsistent) = self.fold.into_changes();
         changes.receipts = self.old_tree.change_to(&self.tree);
@@ -216,6 +287,9 @@ impl<S: StateSource> BlockRun<S> {
             base_fee: self.base_fee,
             transactions: self.transactions,
             receipts: self.receipts,
+            excess_blob_gas: self.excess_blob_gas,
+            blob_gas_used: self.blob_gas_used,
+            requests,
             changes,
         })
     }
@@ -248,6 +322,7 @@ impl<S: StateSource> BlockRun<S> {
             tx_hash: tx.hash(),
             ty: tx.tx.ty(),
             status: success,
+            state_root: None,
             cumulative_gas_used: self.gas_used,
             gas_used,
             bloom: logs.iter().collect(),
@@ -278,12 +353,71 @@ impl<S: StateSource> BlockRun<S> {
                 SystemInput::ParentHash => self.parent_hash,
                 SystemInput::ParentBeaconRoot => self.attributes.parent_beacon_block_root,
             };
-            let result = self.evm.system_call_one(call.to, Bytes::copy_from_slice(input.as_slice()));
-            let state = self.evm.finalize();
-            result.map_err(|err| EvmError::Evm(err.to_string()))?;
-            self.overlay().commit(state)?;
+            self.system_call(call.to, Bytes::copy_from_slice(input.as_slice()))?;
         }
         Ok(())
+    }
+
+    fn system_call(&mut self, to: Address, input: Bytes) -> Result<ExecutionResult, EvmError> {
+        let result = self.evm.system_call_one(to, input);
+        let state = self.evm.finalize();
+        let result = result.map_err(|err| EvmError::Evm(err.to_string()))?;
+        self.overlay().commit(state)?;
+        Ok(result)
+    }
+
+    fn requests(&mut self, spec: &ChainSpec) -> Result<Requests, EvmError> {
+        let mut requests = Requests::default();
+        for rule in &spec.requests {
+            if !rule.from.active(self.number, self.attributes.timestamp) {
+                continue;
+            }
+            let data = match rule.source {
+                RequestSource::DepositLogs(contract) => deposit_requests(contract, &self.receipts)?,
+                RequestSource::Contract(contract) => match self.system_call(contract, Bytes::new())? {
+                    ExecutionResult::Success { output, .. } => output.into_data(),
+                    failed => return Err(EvmError::Evm(format!("system call of {contract} failed: {failed:?}"))),
+                },
+            };
+            if !data.is_empty() {
+                requests.push_request_with_type(rule.ty, data);
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Withdrawals of validators, and the rewards for the block and its uncles (an eighth less for each block between,
+    /// and a thirty-second more for who names them).
+    fn pay(&mut self, spec: &ChainSpec) -> Result<(), EvmError> {
+        let Consensus { ommers, withdrawals, .. } = self.attributes.consensus.clone();
+        for withdrawal in withdrawals {
+            self.credit(&withdrawal.address, U256::from(withdrawal.amount) * GWEI)?;
+        }
+        let reward = spec.block_reward(self.number, self.attributes.timestamp);
+        if reward.is_zero() {
+            return Ok(());
+        }
+        for ommer in &ommers {
+            let left = (ommer.number + 8).saturating_sub(self.number);
+            self.credit(&ommer.beneficiary, reward * U256::from(left) / U256::from(8))?;
+        }
+        let nephew = reward / U256::from(32) * U256::from(ommers.len());
+        self.credit(&self.attributes.beneficiary.clone(), reward + nephew)
+    }
+
+    /// What a reward of nothing does to who receives it: it touches the account.
+    pub(crate) fn reward_nothing(&mut self, address: &Address, clears_empty: bool) -> Result<(), EvmError> {
+        let account = self.overlay().account(address)?;
+        if clears_empty && account.is_some_and(|account| account.is_empty()) {
+            self.overlay().set_account(address, AccountInfo::default())?;
+        }
+        Ok(())
+    }
+
+    fn credit(&mut self, address: &Address, wei: U256) -> Result<(), EvmError> {
+        let mut account = self.overlay().account(address)?.unwrap_or_default();
+        account.balance = account.balance.saturating_add(wei);
+        Ok(self.overlay().set_account(address, account)?)
     }
 }
 

@@ -21,16 +21,21 @@ pub(crate) fn cfg_env(spec: &ChainSpec, fork: SpecId) -> CfgEnv {
 }
 
 /// The block as the EVM sees it.
-pub(crate) fn block_env(attributes: &BlockAttributes, number: u64, base_fee: Option<u64>, fork: SpecId) -> BlockEnv {
+pub(crate) fn block_env(
+    attributes: &BlockAttributes,
+    number: u64,
+    base_fee: Option<u64>,
+    blobs: BlobExcessGasAndPrice,
+) -> BlockEnv {
     BlockEnv {
         number: U256::from(number),
         beneficiary: attributes.beneficiary,
         timestamp: U256::from(attributes.timestamp),
         gas_limit: attributes.gas_limit,
         basefee: base_fee.unwrap_or_default(),
-        difficulty: U256::ZERO,
+        difficulty: attributes.consensus.difficulty,
         prevrandao: Some(attributes.prev_randao),
-        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new_with_spec(0, fork)),
+        blob_excess_gas_and_price: Some(blobs),
         slot_num: 0,
     }
 }
@@ -63,8 +68,8 @@ pub(crate) fn tx_env(tx: &RecoveredTx) -> TxEnv {
         chain_id: tx.chain_id(),
         access_list: tx.access_list().cloned().unwrap_or_default(),
         gas_priority_fee: tx.max_priority_fee_per_gas(),
-        blob_hashes: Vec::new(),
-        max_fee_per_blob_gas: 0,
+        blob_hashes: tx.blob_hashes().to_vec(),
+        max_fee_per_blob_gas: tx.max_fee_per_blob_gas().unwrap_or_default(),
         authorization_list: authorizations.iter().cloned().map(Either::Left).collect(),
     }
 }

@@ -10,8 +10,9 @@ mod inspect;
 mod outcome;
 mod precompiles;
 mod refusal;
+mod requests;
 
-pub(crate) use block::{BlockRun, Evm, EvmContext, Finished, Parent};
+pub(crate) use block::{BlockRun, Evm, EvmContext, Finished, Parent, Place};
 pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
 pub(crate) use inspect::{Before, Inspected};
 pub use outcome::TxOutcome;

@@ -59,6 +59,14 @@ pub enum Refusal {
         /// What is left.
         left: u64,
     },
+    /// The block has no room left for so many blobs.
+    #[error("blob gas {want} exceeds the {left} left in the block")]
+    BlobGas {
+        /// The transaction's.
+        want: u64,
+        /// What is left.
+        left: u64,
+    },
     /// Signed for another chain.
     #[error("invalid chain id: have {}, want {want}", .have.map_or("none".to_string(), |id| id.to_string()))]
     WrongChainId {

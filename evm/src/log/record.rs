@@ -1,7 +1,7 @@
 //! What a record says.
 //!
 //! A block's payload is: kind, index of the first transaction, number of transactions, header, changes, transactions
-//! with their senders, receipts. It leaves out what follows from the rest: transaction hashes, types, cumulative gas, blooms, hashes
+//! with their senders, receipts; where Ethereum's consensus made it, uncles and withdrawals too. It leaves out what follows from the rest: transaction hashes, types, cumulative gas, blooms, hashes
 //! of logs. Old and new values stand side by side: the changes replay the block and undo it.
 
 use super::codec::{Take, put_account, put_bytes, put_count, put_u256};
@@ -20,6 +20,12 @@ use std::sync::Arc;
 
 const BLOCK: u8 = 1;
 const REVERT: u8 = 2;
+/// A block with uncles and withdrawals.
+const FULL_BLOCK: u8 = 3;
+
+/// Bits of a receipt's first byte.
+const SUCCEEDED: u8 = 1;
+const HAS_STATE_ROOT: u8 = 2;
 
 /// One record.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,8 +41,12 @@ impl Record {
     pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
         let mut take = Take::new(payload);
         let record = match take.u8()? {
-            BLOCK => {
-                let (block, changes) = take_block(&mut take)?;
+            kind @ (BLOCK | FULL_BLOCK) => {
+                let (mut block, changes) = take_block(&mut take)?;
+                if kind == FULL_BLOCK {
+                    block.ommers = take_rlp(&mut take)?;
+                    block.withdrawals = take_rlp(&mut take)?;
+                }
                 Self::Block(Box::new(block), Box::new(changes))
             }
             REVERT => Self::Revert(take.u64()?),
@@ -49,7 +59,8 @@ impl Record {
 
 /// Appends a block's payload.
 pub(super) fn put_block_record(out: &mut Vec<u8>, block: &SealedBlock, changes: &Changes) {
-    out.push(BLOCK);
+    let is_full = !block.ommers.is_empty() || !block.withdrawals.is_empty();
+    out.push(if is_full { FULL_BLOCK } else { BLOCK });
     out.extend_from_slice(&block.first_index.to_be_bytes());
     put_count(out, block.transactions.len());
     put_count(out, block.header.length());
@@ -63,6 +74,18 @@ pub(super) fn put_block_record(out: &mut Vec<u8>, block: &SealedBlock, changes: 
     for receipt in &block.receipts {
         put_receipt(out, receipt);
     }
+    if is_full {
+        put_bytes(out, &alloy_rlp::encode(&block.ommers));
+        put_bytes(out, &alloy_rlp::encode(&block.withdrawals));
+    }
+}
+
+fn take_rlp<T: Decodable>(take: &mut Take<'_>) -> Option<T> {
+    alloy_rlp::decode_exact(take.bytes()?).ok()
+}
+
+const fn is_block(kind: u8) -> bool {
+    matches!(kind, BLOCK | FULL_BLOCK)
 }
 
 /// Appends a revert's payload.
@@ -74,7 +97,7 @@ pub(super) fn put_revert_record(out: &mut Vec<u8>, number: u64) {
 /// Header, first index and number of transactions of a block's payload, without reading the rest.
 pub(crate) fn peek_block(payload: &[u8]) -> Option<(Header, u64, u32)> {
     let mut take = Take::new(payload);
-    (take.u8()? == BLOCK).then_some(())?;
+    is_block(take.u8()?).then_some(())?;
     let first_index = take.u64()?;
     let count = take.u32()?;
     let header = take_header(&mut take)?;
@@ -84,7 +107,7 @@ pub(crate) fn peek_block(payload: &[u8]) -> Option<(Header, u64, u32)> {
 /// A block's changes, without reading transactions and receipts.
 pub(crate) fn peek_changes(payload: &[u8]) -> Option<Changes> {
     let mut take = Take::new(payload);
-    (take.u8()? == BLOCK).then_some(())?;
+    is_block(take.u8()?).then_some(())?;
     take.slice(12)?;
     take.bytes()?;
     take_changes(&mut take)
@@ -103,7 +126,7 @@ fn take_block(take: &mut Take<'_>) -> Option<(SealedBlock, Changes)> {
     let changes = take_changes(take)?;
     let mut transactions = Vec::new();
     for _ in 0..count {
-        let tx = Transaction::decode_exact(take.bytes()?).ok()?;
+        let tx = Transaction::decode_ethereum(take.bytes()?).ok()?;
         transactions.push(Arc::new(RecoveredTx { tx, sender: take.address()? }));
     }
     let mut receipts = Vec::with_capacity(transactions.len());
@@ -113,11 +136,15 @@ fn take_block(take: &mut Take<'_>) -> Option<(SealedBlock, Changes)> {
         cumulative_gas_used = receipt.cumulative_gas_used;
         receipts.push(receipt);
     }
-    Some((SealedBlock { hash: header.hash_slow(), header, transactions, receipts, first_index }, changes))
+    let hash = header.hash_slow();
+    let (ommers, withdrawals) = (Vec::new(), Vec::new());
+    Some((SealedBlock { hash, header, transactions, receipts, first_index, ommers, withdrawals }, changes))
 }
 
 fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
-    out.push(u8::from(receipt.status));
+    let root = if receipt.state_root.is_some() { HAS_STATE_ROOT } else { 0 };
+    out.push(root | if receipt.status { SUCCEEDED } else { 0 });
+    receipt.state_root.iter().for_each(|root| out.extend_from_slice(root.as_slice()));
     out.extend_from_slice(&receipt.gas_used.to_be_bytes());
     match receipt.deposit_nonce {
         None => out.push(0),
@@ -143,7 +170,9 @@ fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
 }
 
 fn take_receipt(take: &mut Take<'_>, tx: &RecoveredTx, cumulative: u64) -> Option<Receipt> {
-    let status = take.bool()?;
+    let bits = take.u8().filter(|bits| bits & !(SUCCEEDED | HAS_STATE_ROOT) == 0)?;
+    let state_root = if bits & HAS_STATE_ROOT != 0 { Some(take.b256()?) } else { None };
+    let status = bits & SUCCEEDED != 0;
     let gas_used = take.u64()?;
     let deposit_nonce = if take.bool()? { Some(take.u64()?) } else { None };
     let contract_address = if take.bool()? { Some(take.address()?) } else { None };
@@ -157,6 +186,7 @@ fn take_receipt(take: &mut Take<'_>, tx: &RecoveredTx, cumulative: u64) -> Optio
         tx_hash: tx.hash(),
         ty: tx.tx.ty(),
         status,
+        state_root,
         cumulative_gas_used: cumulative.checked_add(gas_used)?,
         gas_used,
         bloom: logs.iter().collect(),
@@ -273,6 +303,8 @@ mod tests {
             transactions: vec![],
             receipts: vec![],
             first_index: 9,
+            ommers: vec![],
+            withdrawals: vec![],
         };
         let address = Address::repeat_byte(1);
         let slot = SlotChange { address, slot: U256::from(1), old: U256::ZERO, new: U256::MAX };
@@ -287,12 +319,12 @@ mod tests {
         }
         payload.push(0);
         assert_eq!(Record::decode(&payload), None);
-        assert_eq!(Record::decode(&[3]), None);
+        assert_eq!(Record::decode(&[4]), None);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(kind in 0u8..4, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn no_bytes_panic(kind in 0u8..5, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let payload = [&[kind][..], &bytes].concat();
             let _ = (Record::decode(&payload), peek_block(&payload), peek_changes(&payload));
         }

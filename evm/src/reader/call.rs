@@ -4,7 +4,7 @@ use super::{
     AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, ChainReader, StateView,
 };
 use crate::{
-    BlockAttributes, EvmError, TX_GAS_LIMIT_CAP,
+    BlockAttributes, Consensus, EvmError, TX_GAS_LIMIT_CAP,
     execute::{Evm, block_env, build_evm, cfg_env, from_evm},
     state::{Overlay, StateError},
 };
@@ -161,11 +161,17 @@ impl ChainReader {
             extra_data: Bytes::new(),
             gas_limit: gas_limit.unwrap_or(header.gas_limit),
             beneficiary: beneficiary.unwrap_or(header.beneficiary),
+            consensus: Consensus { difficulty: header.difficulty, ..Consensus::default() },
         };
         let fork = self.spec().spec_id(number, attributes.timestamp);
         let own = || if context.pending { self.spec().next_base_fee(header, fork) } else { header.base_fee_per_gas };
         let base_fee = base_fee.or_else(own);
-        (block_env(&attributes, number, base_fee, fork), fork)
+        let excess = match context.pending {
+            true => self.spec().next_excess_blob_gas(header, attributes.timestamp),
+            false => header.excess_blob_gas.unwrap_or_default(),
+        };
+        let blobs = self.spec().blob_price(number, attributes.timestamp, excess);
+        (block_env(&attributes, number, base_fee, blobs), fork)
     }
 }
 

@@ -6,6 +6,7 @@
 mod blocks;
 mod bounded;
 mod call;
+mod intrinsic;
 mod logs;
 mod message;
 mod parity;

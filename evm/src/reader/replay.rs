@@ -6,7 +6,7 @@ use super::{
     call::{MAX_CALL_GAS, Simulation},
 };
 use crate::{
-    BlockAttributes, EvmError, Fold, Refusal, SealedBlock,
+    BlockAttributes, Consensus, EvmError, Fold, Refusal, SealedBlock,
     execute::{Before, BlockRun, EvmContext, Inspected, Parent, from_evm},
     receipt_tree::ReceiptTree,
 };
@@ -116,5 +116,11 @@ fn attributes(block: &SealedBlock) -> BlockAttributes {
         extra_data: header.extra_data.clone(),
         gas_limit: header.gas_limit,
         beneficiary: header.beneficiary,
+        consensus: Consensus {
+            difficulty: header.difficulty,
+            nonce: header.nonce,
+            ommers: block.ommers.clone(),
+            withdrawals: block.withdrawals.clone(),
+        },
     }
 }

@@ -3,6 +3,7 @@
 use super::AccountInfo;
 use crate::{fold::FoldChange, receipt_tree::TreeChange};
 use alloy_primitives::{Address, B256, U256};
+use alloy_trie::KECCAK_EMPTY;
 use revm::bytecode::Bytecode;
 
 /// An account before and after.
@@ -37,6 +38,14 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// Puts accounts, slots and codes into their order.
+    pub(crate) fn order(&mut self) {
+        self.accounts.sort_unstable_by_key(|change| change.address);
+        self.slots.sort_unstable_by_key(|change| (change.address, change.slot));
+        self.codes.retain(|(hash, _)| *hash != KECCAK_EMPTY);
+        self.codes.sort_unstable_by_key(|(hash, _)| *hash);
+    }
+
     /// The change of an account.
     pub(crate) fn account(&self, address: &Address) -> Option<&AccountChange> {
         let found = self.accounts.binary_search_by(|change| change.address.cmp(address));

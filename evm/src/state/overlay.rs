@@ -114,8 +114,23 @@ impl<S: StateSource> Overlay<S> {
 
     /// What changed since the overlay was new, in order.
     pub(crate) fn into_changes(self) -> Result<Changes, StateError> {
+        let mut changes = self.changes_of_accounts()?;
+        changes.codes = self.codes.into_iter().collect();
+        changes.order();
+        Ok(changes)
+    }
+
+    /// What changed so far, in order.
+    pub(crate) fn changes(&self) -> Result<Changes, StateError> {
+        let mut changes = self.changes_of_accounts()?;
+        changes.codes = self.codes.iter().map(|(hash, code)| (*hash, code.clone())).collect();
+        changes.order();
+        Ok(changes)
+    }
+
+    fn changes_of_accounts(&self) -> Result<Changes, StateError> {
         let mut changes = Changes::default();
-        for (address, cached) in self.accounts {
+        for (&address, cached) in &self.accounts {
             if cached.wiped && cached.old.is_some() {
                 for (slot, old) in self.source.slots(&address)? {
                     if !cached.slots.contains_key(&slot) {
@@ -123,7 +138,7 @@ impl<S: StateSource> Overlay<S> {
                     }
                 }
             }
-            for (slot, CachedSlot { old, new }) in cached.slots {
+            for (&slot, &CachedSlot { old, new }) in &cached.slots {
                 if old != new {
                     changes.slots.push(SlotChange { address, slot, old, new });
                 }
@@ -132,11 +147,6 @@ impl<S: StateSource> Overlay<S> {
                 changes.accounts.push(AccountChange { address, old: cached.old, new: cached.new });
             }
         }
-        changes.accounts.sort_unstable_by_key(|change| change.address);
-        changes.slots.sort_unstable_by_key(|change| (change.address, change.slot));
-        changes.codes = self.codes.into_iter().collect();
-        changes.codes.retain(|(hash, _)| *hash != KECCAK_EMPTY);
-        changes.codes.sort_unstable_by_key(|(hash, _)| *hash);
         Ok(changes)
     }
 

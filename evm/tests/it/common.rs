@@ -122,6 +122,7 @@ pub(crate) fn genesis() -> Genesis {
         gas_limit: 30_000_000,
         beneficiary: Address::repeat_byte(0xfe),
         extra_data: Bytes::from_static(b"\x01genesis"),
+        ..Genesis::default()
     }
 }
 
@@ -133,6 +134,7 @@ pub(crate) fn attributes(timestamp: u64) -> BlockAttributes {
         extra_data: Bytes::from_static(b"\x01extra"),
         gas_limit: 30_000_000,
         beneficiary: Address::repeat_byte(0xfe),
+        consensus: Default::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod config;
 mod dev;
 mod doctor;
+mod import;
 mod keys;
 mod node;
 mod output;
@@ -13,6 +14,7 @@ mod rollup;
 mod run;
 mod session;
 mod signal;
+mod statetest;
 mod target;
 mod verify;
 

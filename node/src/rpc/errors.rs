@@ -14,6 +14,8 @@ use mayfly_sequencer::SubmitError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::archive::MempoolError;
+
 /// Invalid JSON was received.
 pub const PARSE_ERROR: i32 = -32700;
 /// The JSON is not a request object.
@@ -204,6 +206,7 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
         Refusal::IntrinsicGas { have, want } => format!("intrinsic gas too low: have {have}, want {want}"),
         Refusal::GasLimitTooHigh { limit, max } => format!("exceeds block gas limit: tx gas limit {limit}, max {max}"),
         Refusal::BlockGas { limit, left } => format!("gas limit reached: tx gas limit {limit}, left {left}"),
+        Refusal::BlobGas { want, left } => format!("blob gas limit reached: tx blob gas {want}, left {left}"),
         Refusal::FeeTooLow { max_fee, base_fee } => {
             format!("max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}")
         }
@@ -232,6 +235,15 @@ pub(crate) fn submitting(error: SubmitError) -> RpcError {
         _ => SERVER,
     };
     RpcError::new(code, error.to_string())
+}
+
+/// A transaction that the pool of an imported chain did not take.
+pub(crate) fn waiting(error: MempoolError) -> RpcError {
+    match error {
+        MempoolError::Refused(refusal) => refused(*refusal),
+        MempoolError::Full(_) => RpcError::limit(error.to_string()),
+        error => RpcError::new(SERVER, error.to_string()),
+    }
 }
 
 /// `text`, cut to a length that is safe to repeat to a client.

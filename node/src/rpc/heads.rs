@@ -95,7 +95,15 @@ mod tests {
     fn block(number: u64, salt: u8) -> Arc<SealedBlock> {
         let header = Header { number, ..Header::default() };
         let hash = B256::with_last_byte(salt);
-        Arc::new(SealedBlock { header, hash, transactions: vec![], receipts: vec![], first_index: 0 })
+        Arc::new(SealedBlock {
+            header,
+            hash,
+            transactions: vec![],
+            receipts: vec![],
+            first_index: 0,
+            ommers: vec![],
+            withdrawals: vec![],
+        })
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `txpool_*`: what waits for a block, by sender and nonce. A node that only follows has nothing waiting.
+//! `txpool_*`: what waits for a block, by sender and nonce, at the sequencer or on an imported chain. A node that only
+//! follows has nothing waiting.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,17 +70,27 @@ pub(crate) fn status<'a>(_: &'a Service, caller: &'a Caller, call: &'a Call<'a>)
         Params::read(call.params)?.end()?;
         let (pending, queued) = match &caller.rollup.sequencer {
             Some(sequencer) => sequencer.pool_counts().await.map_err(RpcError::internal)?,
-            None => (0, 0),
+            None => {
+                let waiting = waiting(&caller.rollup, None).await?;
+                let pending = waiting.iter().filter(|(_, can_run)| *can_run).count();
+                (pending, waiting.len() - pending)
+            }
         };
         reply(&json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
     })
 }
 
 async fn waiting(rollup: &Rollup, sender: Option<Address>) -> Result<Vec<(Arc<RecoveredTx>, bool)>, RpcError> {
-    match &rollup.sequencer {
-        Some(sequencer) => sequencer.pool_content(sender).await.map_err(RpcError::internal),
-        None => Ok(Vec::new()),
+    if let Some(sequencer) = &rollup.sequencer {
+        return sequencer.pool_content(sender).await.map_err(RpcError::internal);
     }
+    let Some(archive) = &rollup.archive else { return Ok(Vec::new()) };
+    let content = archive.content();
+    let sides = [(content.pending, true), (content.queued, false)];
+    let all = sides
+        .into_iter()
+        .flat_map(|(side, can_run)| side.into_values().flat_map(BTreeMap::into_values).map(move |tx| (tx, can_run)));
+    Ok(all.filter(|(tx, _)| sender.is_none_or(|sender| sender == tx.sender)).collect())
 }
 
 fn by_sender<T>(

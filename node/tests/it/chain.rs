@@ -112,6 +112,7 @@ impl TestChain {
             extra_data: Bytes::from_static(&[1; 17]),
             gas_limit: 30_000_000,
             beneficiary: Address::repeat_byte(0xfe),
+            consensus: Default::default(),
         };
         let mut block = self.chain.begin(attributes).unwrap();
         for tx in txs {

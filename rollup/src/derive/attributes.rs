@@ -22,6 +22,7 @@ pub fn block_attributes(
         extra_data: Position { origin: origin.number, queue_end }.encode(),
         gas_limit: info.config.blockGasLimit,
         beneficiary: info.config.organiser,
+        consensus: Default::default(),
     }
 }
 

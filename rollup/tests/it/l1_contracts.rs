@@ -65,6 +65,7 @@ impl L1 {
             extra_data: Bytes::new(),
             gas_limit: 1 << 28,
             beneficiary: Address::ZERO,
+            consensus: Default::default(),
         }
     }
 

@@ -247,6 +247,7 @@ impl State {
             extra_data: Bytes::new(),
             gas_limit: GAS_LIMIT,
             beneficiary: Address::repeat_byte(0xee),
+            consensus: Default::default(),
         };
         let (price, mut pool) = (self.price, std::mem::take(&mut self.pool));
         let mut builder = self.chain.begin(attributes).unwrap();
