@@ -28,7 +28,8 @@ use std::sync::Arc;
 /// Withdrawals are in units of this many wei.
 const GWEI: U256 = U256::from_limbs([1_000_000_000, 0, 0, 0]);
 
-type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
+/// What revm executes in.
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
 /// revm over one of our overlays.
 pub(crate) type Evm<S> = revm::context::Evm<
     EvmContext<S>,

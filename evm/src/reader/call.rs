@@ -121,7 +121,7 @@ impl ChainReader {
         }
     }
 
-    fn simulation(
+    pub(super) fn simulation(
         &self,
         message: &CallMessage,
         context: &BlockContext,
@@ -177,9 +177,9 @@ impl ChainReader {
 }
 
 /// A message on its state, ready to run with any gas limit, any number of times.
-struct Simulation {
-    evm: Evm<StateView>,
-    tx: TxEnv,
+pub(super) struct Simulation {
+    pub(super) evm: Evm<StateView>,
+    pub(super) tx: TxEnv,
     storage_collides: bool,
 }
 

@@ -4,11 +4,15 @@
 //! [`StateView`] that lasts longer stays at its block through the undo records of the blocks after it.
 
 mod blocks;
+mod bounded;
 mod call;
 mod intrinsic;
 mod logs;
 mod message;
+mod parity;
 mod proof;
+mod replay;
+mod trace;
 mod view;
 
 pub use blocks::ChainReader;

@@ -19,4 +19,5 @@ mod purity;
 mod reading;
 mod refusals;
 mod reverting;
+mod tracing;
 mod transactions;

@@ -167,9 +167,22 @@ pub(crate) fn reading(cause: EvmError) -> RpcError {
         EvmError::RangeTooWide(have, most) => {
             RpcError::limit(format!("query spans {have} blocks, at most {most}: narrow fromBlock and toBlock"))
         }
+        EvmError::TraceTooLarge(most) => RpcError::new(
+            REJECTED,
+            format!(
+                "response too large: the trace takes more than {most} bytes, leave out memory or stack or set limit"
+            ),
+        ),
+        EvmError::Tracer(why) => RpcError::params(format!("tracer: {why}")),
         EvmError::Refused(refusal) => refused(*refusal),
         EvmError::Failed(result) => failed(&result),
         other => RpcError::internal(other),
+    }
+}
+
+impl From<EvmError> for RpcError {
+    fn from(cause: EvmError) -> Self {
+        reading(cause)
     }
 }
 

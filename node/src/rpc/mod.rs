@@ -22,6 +22,7 @@ mod accounts;
 mod blocks;
 mod call;
 mod config;
+mod debug;
 mod fees;
 mod fill;
 mod filter;
@@ -39,7 +40,9 @@ mod shapes;
 mod submit;
 mod subscribe;
 mod testing;
+mod trace;
 mod transactions;
+mod txpool;
 
 pub use backend::{Marks, Rollup, Stage};
 pub use directory::{Directory, MAX_ROLLUPS};

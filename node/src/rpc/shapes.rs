@@ -178,6 +178,27 @@ fn block_size_bytes(block: &SealedBlock) -> usize {
     list(block.header.length() + transactions + ommers + withdrawals)
 }
 
+/// The block's RLP: header, transactions, uncles and, from Shanghai on, withdrawals.
+pub(crate) fn raw_block(block: &SealedBlock) -> Vec<u8> {
+    let mut transactions = Vec::new();
+    for tx in &block.transactions {
+        let bytes = tx.tx.encode_2718();
+        if tx.tx.ty() == 0 { transactions.extend_from_slice(&bytes) } else { bytes[..].encode(&mut transactions) }
+    }
+    let mut payload = Vec::new();
+    block.header.encode(&mut payload);
+    RlpHeader { list: true, payload_length: transactions.len() }.encode(&mut payload);
+    payload.extend_from_slice(&transactions);
+    block.ommers.encode(&mut payload);
+    if block.header.withdrawals_root.is_some() {
+        block.withdrawals.encode(&mut payload);
+    }
+    let mut out = Vec::with_capacity(payload.len() + 9);
+    RlpHeader { list: true, payload_length: payload.len() }.encode(&mut out);
+    out.extend_from_slice(&payload);
+    out
+}
+
 /// A receipt.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
