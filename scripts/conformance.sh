@@ -2,10 +2,12 @@
 # Ethereum's public suites against this build: the cases of execution-apis, replayed over HTTP against
 # their imported chain, and the GeneralStateTests. Without data a suite is not run, and says so.
 #
-#   scripts/conformance.sh [--json] [--only TEXT] [--verbose]     TEXT: cases of execution-apis whose name has it
+#   scripts/conformance.sh [--json] [--only TEXT] [--verbose] [--no-build]
 #
+# TEXT: only the cases of execution-apis whose name has it
 # MAYFLY_EXECUTION_APIS   a directory with genesis.json, chain.rlp and directories of .io files
 # MAYFLY_STATE_TESTS      a test file, a directory of them, or an archive (.tar.xz)
+# MAYFLY_REQUIRE_CONFORMANCE=1   a suite that is not run is a failure
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -14,11 +16,13 @@ given="$MAYFLY_ROOT/../shared/judges"
 apis="${MAYFLY_EXECUTION_APIS:-$given/execution-apis}"
 states="${MAYFLY_STATE_TESTS:-$given/general-state-tests.tar.xz}"
 arguments=()
+build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --json | --verbose) arguments+=("$1") ;;
+    --no-build) build=0 ;;
     --only) arguments+=("$1" "${2:?--only needs a text}"); shift ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
   shift
 done
@@ -28,9 +32,11 @@ for name in MAYFLY_EXECUTION_APIS MAYFLY_STATE_TESTS; do
 done
 
 cd "$MAYFLY_ROOT"
-say 'conformance: building'
-claim_target
-cargo build --workspace --all-targets >&2
+if [ "$build" = 1 ]; then
+  say 'conformance: building'
+  claim_target
+  cargo build --workspace --all-targets >&2
+fi
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -43,4 +49,5 @@ if [ -e "$states" ]; then
   esac
   arguments+=(--state-tests "$states")
 fi
+if [ "${MAYFLY_REQUIRE_CONFORMANCE:-0}" = 1 ]; then arguments+=(--require); fi
 "$CARGO_TARGET_DIR/debug/mayfly-conformance" "${arguments[@]}"

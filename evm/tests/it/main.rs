@@ -10,6 +10,7 @@ mod durability;
 mod execution;
 mod folds;
 mod forks;
+mod importing;
 mod kills;
 mod poison;
 #[path = "../poison/mod.rs"]

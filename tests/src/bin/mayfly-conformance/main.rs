@@ -30,6 +30,9 @@ struct Args {
     /// A state test, or a directory of them
     #[arg(long)]
     state_tests: Option<PathBuf>,
+    /// A suite that is not run counts as failed
+    #[arg(long)]
+    require: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -62,8 +65,11 @@ impl Suite {
         }
     }
 
-    fn failed(&self) -> bool {
-        matches!(self, Self::Run { passed, total, .. } if passed != total || *total == 0)
+    fn failed(&self, require: bool) -> bool {
+        match self {
+            Self::NotRun(_) => require,
+            Self::Run { passed, total, .. } => passed != total || *total == 0,
+        }
     }
 }
 
@@ -95,7 +101,8 @@ async fn run(args: Args) -> eyre::Result<bool> {
         println!("execution_apis: {}", results.execution_apis.text());
         println!("state_tests: {}", results.state_tests.text());
     }
-    Ok(!results.execution_apis.failed() && !results.state_tests.failed())
+    let failed = |suite: &Suite| suite.failed(args.require);
+    Ok(!failed(&results.execution_apis) && !failed(&results.state_tests))
 }
 
 fn state_tests(path: &Path) -> eyre::Result<Suite> {
