@@ -185,6 +185,11 @@ impl ChainSpec {
         })
     }
 
+    /// Whether the chain is a rollup, not another chain's history.
+    pub const fn is_rollup(&self) -> bool {
+        self.protocol_version != 0
+    }
+
     /// The EVM's rules in a block. A chain whose schedule starts later runs Frontier before it.
     pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
         let active = self.forks.iter().rev().find(|fork| fork.from.active(number, timestamp));

@@ -2,7 +2,7 @@
 
 use super::{
     TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles,
-    requests::deposit_requests, tx_env,
+    requests::deposit_requests, transact, tx_env,
 };
 use crate::{
     BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource, SealedBlock,
@@ -68,6 +68,7 @@ pub(crate) struct BlockRun<S: StateSource> {
     first_index: u64,
     base_fee: Option<u64>,
     types: Vec<u8>,
+    storage_collides: bool,
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
@@ -182,6 +183,7 @@ impl<S: StateSource> BlockRun<S> {
             blob_gas_used: 0,
             max_blob_gas: blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block()),
             types: spec.transaction_types.clone(),
+            storage_collides: !spec.is_rollup(),
             transactions: Vec::new(),
             receipts: Vec::new(),
             gas_used: 0,
@@ -295,7 +297,7 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     fn execute_signed(&mut self, tx: &RecoveredTx) -> Result<Executed, Refusal> {
-        match self.evm.transact_one(tx_env(tx)) {
+        match transact(&mut self.evm, tx_env(tx), self.storage_collides) {
             Ok(result) => {
                 let state = self.evm.finalize();
                 self.commit(state)?;

@@ -88,7 +88,7 @@ impl ChainReader {
     where
         I: Inspector<EvmContext<StateView>>,
     {
-        let Simulation { evm, tx } = self.simulation(message, context, overrides)?;
+        let Simulation { evm, tx, .. } = self.simulation(message, context, overrides)?;
         let gas_limit = message.gas.unwrap_or(MAX_CALL_GAS).min(MAX_CALL_GAS);
         let mut evm = evm.with_inspector(inspector);
         let ran = evm.inspect_tx(TxEnv { gas_limit, ..tx });

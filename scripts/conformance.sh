@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Ethereum's public suites against this build: the cases of execution-apis, replayed over HTTP against
+# their imported chain, and the GeneralStateTests. Without data a suite is not run, and says so.
+#
+#   scripts/conformance.sh [--json] [--only TEXT] [--verbose]     TEXT: cases of execution-apis whose name has it
+#
+# MAYFLY_EXECUTION_APIS   a directory with genesis.json, chain.rlp and directories of .io files
+# MAYFLY_STATE_TESTS      a test file, a directory of them, or an archive (.tar.xz)
+set -euo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+given="$MAYFLY_ROOT/../shared/judges"
+apis="${MAYFLY_EXECUTION_APIS:-$given/execution-apis}"
+states="${MAYFLY_STATE_TESTS:-$given/general-state-tests.tar.xz}"
+arguments=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --json | --verbose) arguments+=("$1") ;;
+    --only) arguments+=("$1" "${2:?--only needs a text}"); shift ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  esac
+  shift
+done
+# Named data that is not there is a mistake; data that nobody named is merely not there.
+for name in MAYFLY_EXECUTION_APIS MAYFLY_STATE_TESTS; do
+  [ -z "${!name:-}" ] || [ -e "${!name}" ] || die "$name: there is no ${!name}"
+done
+
+cd "$MAYFLY_ROOT"
+say 'conformance: building'
+claim_target
+cargo build --workspace --all-targets >&2
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+if [ -e "$apis" ]; then arguments+=(--execution-apis "$apis"); fi
+if [ -e "$states" ]; then
+  case "$states" in
+    *.tar.xz)
+      python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="data")' "$states" "$work"
+      states="$work" ;;
+  esac
+  arguments+=(--state-tests "$states")
+fi
+"$CARGO_TARGET_DIR/debug/mayfly-conformance" "${arguments[@]}"
