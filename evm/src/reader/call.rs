@@ -189,10 +189,7 @@ impl Simulation {
         drop(self.evm.finalize());
         result.map_err(|err| {
             let ctx = &self.evm.ctx;
-            match from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg) {
-                crate::Refusal::Fatal(err) => err,
-                refusal => EvmError::Refused(Box::new(refusal)),
-            }
+            from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg).into()
         })
     }
 

@@ -37,6 +37,9 @@ impl ChainReader {
                 block_number: Some(block.number()),
                 ..TransactionInfo::default()
             };
+            if seen.inspector.exceeded() {
+                return Err(seen.inspector.too_large().into());
+            }
             let mut inner = seen.inspector.inner;
             inner.set_transaction_gas_limit(seen.tx.gas_limit);
             visit(inner.into_parity_builder().into_localized_transaction_traces(info))?;

@@ -120,7 +120,7 @@ async fn calls_are_traced_with_overrides_and_change_nothing() {
     assert_eq!(
         trace,
         json!({
-            "gas": 43_106, "failed": false, "returnValue": "0x",
+            "gas": 43_104, "failed": false, "returnValue": "0x",
             "structLogs": [
                 { "pc": 0, "op": "NUMBER", "gas": 79_000, "gasCost": 2, "depth": 1, "stack": [] },
                 { "pc": 1, "op": "PUSH0", "gas": 78_998, "gasCost": 2, "depth": 1, "stack": ["0x64"] },
