@@ -100,8 +100,7 @@ fn bare(chain_id: u64) -> ChainSpec {
 /// [`EvmError::Genesis`] for what is no genesis, or of a kind that this build does not execute: proof of authority, the
 /// DAO's refund, forks after Osaka.
 pub fn ethereum_genesis(json: &str, merge: Option<u64>) -> Result<(ChainSpec, Genesis), EvmError> {
-    let genesis: alloy_genesis::Genesis =
-        serde_json::from_str(json).map_err(|err| EvmError::Genesis(err.to_string()))?;
+    let genesis = read(json)?;
     let spec = chain_spec(&genesis.config, merge)?;
     let account = |(address, account): (&Address, &alloy_genesis::GenesisAccount)| GenesisAccount {
         address: *address,
@@ -133,6 +132,18 @@ pub fn ethereum_genesis(json: &str, merge: Option<u64>) -> Result<(ChainSpec, Ge
     }
     check_blob_gas(&spec, &block)?;
     Ok((spec, block))
+}
+
+/// What every genesis says: without it a file would read as the genesis of some default chain.
+const REQUIRED: [&str; 4] = ["/config/chainId", "/gasLimit", "/difficulty", "/alloc"];
+
+fn read(json: &str) -> Result<alloy_genesis::Genesis, EvmError> {
+    let malformed = |err: serde_json::Error| EvmError::Genesis(err.to_string());
+    let value: serde_json::Value = serde_json::from_str(json).map_err(malformed)?;
+    if let Some(missing) = REQUIRED.iter().find(|path| value.pointer(path).is_none()) {
+        return Err(EvmError::Genesis(format!("{missing} is missing")));
+    }
+    serde_json::from_value(value).map_err(malformed)
 }
 
 fn check_blob_gas(spec: &ChainSpec, genesis: &Genesis) -> Result<(), EvmError> {
@@ -288,6 +299,8 @@ mod tests {
         let empty =
             r#""cancunTime": 0, "blobSchedule": {"cancun": {"target": 3, "max": 0, "baseFeeUpdateFraction": 1}}"#;
         assert!(refused(empty).contains("cancun"), "{}", refused(empty));
-        assert!(ethereum_genesis("{}", None).is_err());
+        for missing in ["{}", r#"{"config": {"chainId": 7}, "difficulty": "0x1", "alloc": {}}"#] {
+            assert!(ethereum_genesis(missing, None).unwrap_err().to_string().contains("is missing"));
+        }
     }
 }
