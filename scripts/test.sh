@@ -63,6 +63,8 @@ else
   step 'rust tests' cargo test --workspace --all-targets --no-fail-fast
   add '^test result:'
 fi
+conformance() { scripts/conformance.sh --no-build; }
+step "Ethereum's public suites" conformance
 step 'doc tests' doctests
 add '^test result:'
 if [ "${MAYFLY_SKIP_DEMO:-0}" != 1 ]; then

@@ -43,6 +43,12 @@ pub enum EvmError {
     /// A simulated message failed however much gas it was given.
     #[error("{}", .0.message())]
     Failed(Box<crate::CallResult>),
+    /// A trace grew beyond what a caller may have.
+    #[error("trace of more than {0} bytes")]
+    TraceTooLarge(usize),
+    /// A tracer that does not exist, or options it does not take.
+    #[error("tracer: {0}")]
+    Tracer(String),
     /// The data directory holds no chain.
     #[error("no chain in {0}")]
     NoChain(PathBuf),

@@ -53,7 +53,7 @@ mod transaction;
 mod trie;
 
 pub use block::{BlockAttributes, Consensus, SealedBlock, transactions_root};
-pub use chain::{BlockBuilder, Chain, salvage, set_aside};
+pub use chain::{BlockBuilder, BlockPreview, Chain, salvage, set_aside};
 pub use error::{EvmError, TransactionError};
 pub use ethereum::{AloneOutcome, AloneTransaction, EthereumFork, ForeignBlock, ForeignBlocks, ethereum_genesis};
 pub use execute::{Refusal, TxOutcome};

@@ -8,7 +8,7 @@ use alloy_eips::{
     eip1559::{BaseFeeParams, calc_next_block_base_fee},
     eip7840::BlobParams,
 };
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::{Address, B256, FixedBytes, U256, address};
 use revm::{context_interface::block::BlobExcessGasAndPrice, primitives::hardfork::SpecId};
 
 /// EIP-2935: block hashes, served from state.
@@ -185,6 +185,11 @@ impl ChainSpec {
         })
     }
 
+    /// Whether the chain is a rollup, not another chain's history.
+    pub const fn is_rollup(&self) -> bool {
+        self.protocol_version != 0
+    }
+
     /// The EVM's rules in a block. A chain whose schedule starts later runs Frontier before it.
     pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
         let active = self.forks.iter().rev().find(|fork| fork.from.active(number, timestamp));
@@ -226,6 +231,48 @@ impl ChainSpec {
             parent.blob_gas_used.unwrap_or_default(),
             parent.base_fee_per_gas.unwrap_or_default(),
         )
+    }
+
+    /// The price of blob gas in a block, in wei.
+    pub fn blob_price_of(&self, header: &alloy_consensus::Header) -> u128 {
+        self.blob_price(header.number, header.timestamp, header.excess_blob_gas.unwrap_or_default()).blob_gasprice
+    }
+
+    /// The times from which rules change, in order.
+    pub fn fork_times(&self) -> Vec<u64> {
+        let mut times: Vec<u64> = self
+            .changes()
+            .filter_map(|from| match from {
+                Activation::Time(time) => Some(time),
+                Activation::Block(_) => None,
+            })
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    /// EIP-2124's checksum of the chain's first block and every change of rules up to a block.
+    pub fn fork_id(&self, genesis: B256, genesis_time: u64, number: u64, timestamp: u64) -> FixedBytes<4> {
+        let mut blocks: Vec<u64> = self
+            .changes()
+            .filter_map(|from| match from {
+                Activation::Block(block) => Some(block),
+                Activation::Time(_) => None,
+            })
+            .collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(genesis.as_slice());
+        let past_blocks = blocks.into_iter().filter(|from| *from > 0 && *from <= number);
+        let past_times = self.fork_times().into_iter().filter(|from| *from > genesis_time && *from <= timestamp);
+        past_blocks.chain(past_times).for_each(|from| hasher.update(&from.to_be_bytes()));
+        FixedBytes::from(hasher.finalize().to_be_bytes())
+    }
+
+    fn changes(&self) -> impl Iterator<Item = Activation> {
+        self.forks.iter().map(|fork| fork.from).chain(self.blobs.iter().map(|rule| rule.from))
     }
 
     /// The price of blob gas in a block with this excess.

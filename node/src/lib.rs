@@ -8,6 +8,7 @@
 //! * no secret is ever printed or logged;
 //! * every child process is recorded before it is needed and stopped by pid and start time.
 
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod dev;

@@ -167,6 +167,14 @@ impl SequencerHandle {
         self.0.mailbox.ask(|answer| Message::Content(sender, answer)).await
     }
 
+    /// How many transactions wait: those that could run without others first, and those that could not.
+    ///
+    /// # Errors
+    /// [`SequencerError::Stopped`].
+    pub async fn pool_counts(&self) -> Result<(usize, usize), SequencerError> {
+        self.0.mailbox.ask(Message::Counts).await
+    }
+
     /// The nonce that a sender's next transaction should have, counting what waits.
     ///
     /// # Errors

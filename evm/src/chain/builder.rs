@@ -3,6 +3,7 @@
 use super::{Chain, source::HeadSource};
 use crate::{EvmError, RecoveredTx, Refusal, SealedBlock, TxOutcome, execute::BlockRun};
 use alloy_consensus::Header;
+use alloy_eips::eip7685::Requests;
 use std::sync::Arc;
 
 /// The next block while transactions are added. Dropping it is [`Self::abort`].
@@ -11,6 +12,15 @@ use std::sync::Arc;
 pub struct BlockBuilder<'a> {
     chain: &'a mut Chain,
     run: BlockRun<HeadSource>,
+}
+
+/// A block that is not part of the chain.
+#[derive(Clone, Debug)]
+pub struct BlockPreview {
+    /// The block.
+    pub block: SealedBlock,
+    /// Its requests to the consensus layer.
+    pub requests: Requests,
 }
 
 impl std::fmt::Debug for BlockBuilder<'_> {
@@ -84,6 +94,15 @@ impl<'a> BlockBuilder<'a> {
     pub fn seal_if(self, accept: impl FnOnce(&Header) -> Result<(), EvmError>) -> Result<Arc<SealedBlock>, EvmError> {
         let finished = self.run.finish(self.chain.spec())?;
         self.chain.seal(finished, accept)
+    }
+
+    /// The block that [`Self::seal`] would make, without making it; the chain is as before [`Chain::begin`].
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn preview(self) -> Result<BlockPreview, EvmError> {
+        let finished = self.run.finish(self.chain.spec())?;
+        Ok(self.chain.preview(finished))
     }
 
     /// Forgets the block; the chain is as before [`Chain::begin`].

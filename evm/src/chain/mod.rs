@@ -11,7 +11,7 @@ mod shared;
 mod source;
 mod writer;
 
-pub use builder::BlockBuilder;
+pub use builder::{BlockBuilder, BlockPreview};
 pub(crate) use durable::{Durable, Recent};
 pub use mend::{salvage, set_aside};
 pub(crate) use shared::{Shared, Tries};

@@ -1,14 +1,14 @@
 //! The one writer.
 
 use super::{
-    BlockBuilder, Durable, Recent, Shared,
+    BlockBuilder, BlockPreview, Durable, Recent, Shared,
     disk::{self, DirLock},
     mend::mend_marker,
     shared::OnDurable,
     source::HeadSource,
 };
 use crate::{
-    AccountInfo, BlockAttributes, ChainReader, ChainSpec, Consensus, EvmError, Fold, Genesis, SealedBlock,
+    AccountInfo, BlockAttributes, ChainReader, ChainSpec, EvmError, Fold, Genesis, SealedBlock,
     block::{HeaderParts, seal_header},
     execute::{BlockRun, Finished, Parent},
     log::{LogHandle, LogMessage},
@@ -269,30 +269,15 @@ impl Chain {
         accept: impl FnOnce(&Header) -> Result<(), EvmError>,
     ) -> Result<Arc<SealedBlock>, EvmError> {
         self.shared.check()?;
-        let Finished { attributes, number, parent_hash, first_index, base_fee, .. } = finished;
-        let Finished { transactions, receipts, excess_blob_gas, blob_gas_used, requests, changes, .. } = finished;
         let mut tries = self.shared.trie.lock();
-        tries.state.apply(&changes, Direction::Forward);
-        let state_root = tries.state.root();
-        let parts = HeaderParts {
-            spec: &self.shared.spec,
-            number,
-            parent_hash,
-            base_fee,
-            state_root,
-            transactions: &transactions,
-            receipts: &receipts,
-            excess_blob_gas,
-            blob_gas_used,
-            requests_hash: requests.requests_hash(),
-        };
-        let (header, hash) = seal_header(&attributes, parts);
+        tries.state.apply(&finished.changes, Direction::Forward);
+        let (header, hash) = self.header(&finished, tries.state.root());
         if let Err(wrong) = accept(&header) {
-            tries.state.apply(&changes, Direction::Back);
+            tries.state.apply(&finished.changes, Direction::Back);
             return Err(wrong);
         }
-        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
-        let block = Arc::new(SealedBlock { header, hash, transactions, receipts, first_index, ommers, withdrawals });
+        let (block, changes) = finished.into_block(header, hash);
+        let (number, block) = (block.number(), Arc::new(block));
         tries.block = block.clone();
         drop(tries);
         self.fold.apply(&changes.fold, &changes.inconsistent, Direction::Forward);
@@ -301,6 +286,30 @@ impl Chain {
         self.head = block.clone();
         self.append(Recent::new(block.clone(), Arc::new(changes)))?;
         Ok(block)
+    }
+
+    /// What sealing would give, without doing it.
+    pub(super) fn preview(&self, finished: Finished) -> BlockPreview {
+        let (header, hash) = self.header(&finished, self.root_with(&finished.changes));
+        let requests = finished.requests.clone();
+        let (block, _) = finished.into_block(header, hash);
+        BlockPreview { block, requests }
+    }
+
+    fn header(&self, finished: &Finished, state_root: B256) -> (Header, B256) {
+        let parts = HeaderParts {
+            spec: &self.shared.spec,
+            number: finished.number,
+            parent_hash: finished.parent_hash,
+            base_fee: finished.base_fee,
+            state_root,
+            transactions: &finished.transactions,
+            receipts: &finished.receipts,
+            excess_blob_gas: finished.excess_blob_gas,
+            blob_gas_used: finished.blob_gas_used,
+            requests_hash: finished.requests.requests_hash(),
+        };
+        seal_header(&finished.attributes, parts)
     }
 
     fn append(&mut self, recent: Recent) -> Result<(), EvmError> {

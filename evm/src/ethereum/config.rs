@@ -53,6 +53,11 @@ impl EthereumFork {
         }))
     }
 
+    /// Whether a block of a chain is under this fork or a later one.
+    pub fn is_active(self, spec: &ChainSpec, number: u64, timestamp: u64) -> bool {
+        spec.spec_id(number, timestamp).is_enabled_in(self.0)
+    }
+
     /// A chain that is on this fork from its first block on.
     pub fn spec(self, chain_id: u64) -> ChainSpec {
         let from = Activation::Block(0);
@@ -95,8 +100,7 @@ fn bare(chain_id: u64) -> ChainSpec {
 /// [`EvmError::Genesis`] for what is no genesis, or of a kind that this build does not execute: proof of authority, the
 /// DAO's refund, forks after Osaka.
 pub fn ethereum_genesis(json: &str, merge: Option<u64>) -> Result<(ChainSpec, Genesis), EvmError> {
-    let genesis: alloy_genesis::Genesis =
-        serde_json::from_str(json).map_err(|err| EvmError::Genesis(err.to_string()))?;
+    let genesis = read(json)?;
     let spec = chain_spec(&genesis.config, merge)?;
     let account = |(address, account): (&Address, &alloy_genesis::GenesisAccount)| GenesisAccount {
         address: *address,
@@ -130,6 +134,18 @@ pub fn ethereum_genesis(json: &str, merge: Option<u64>) -> Result<(ChainSpec, Ge
     Ok((spec, block))
 }
 
+/// What every genesis says: without it a file would read as the genesis of some default chain.
+const REQUIRED: [&str; 4] = ["/config/chainId", "/gasLimit", "/difficulty", "/alloc"];
+
+fn read(json: &str) -> Result<alloy_genesis::Genesis, EvmError> {
+    let malformed = |err: serde_json::Error| EvmError::Genesis(err.to_string());
+    let value: serde_json::Value = serde_json::from_str(json).map_err(malformed)?;
+    if let Some(missing) = REQUIRED.iter().find(|path| value.pointer(path).is_none()) {
+        return Err(EvmError::Genesis(format!("{missing} is missing")));
+    }
+    serde_json::from_value(value).map_err(malformed)
+}
+
 fn check_blob_gas(spec: &ChainSpec, genesis: &Genesis) -> Result<(), EvmError> {
     let (excess, used) = (genesis.excess_blob_gas, genesis.blob_gas_used);
     let bound = |params: BlobParams| {
@@ -159,10 +175,16 @@ fn chain_spec(config: &ChainConfig, merge: Option<u64>) -> Result<ChainSpec, Evm
         (config.eip150_block, SpecId::TANGERINE),
         (config.eip158_block, SpecId::SPURIOUS_DRAGON),
         (config.byzantium_block, SpecId::BYZANTIUM),
-        (config.constantinople_block.max(config.petersburg_block), SpecId::PETERSBURG),
+        // Between the two, EIP-1283 had other prices for storage: no chain that matters used them.
+        (config.constantinople_block, SpecId::PETERSBURG),
+        (config.petersburg_block, SpecId::PETERSBURG),
         (config.istanbul_block, SpecId::ISTANBUL),
+        // Forks that only made work easier count in a chain's fork id.
+        (config.muir_glacier_block, SpecId::ISTANBUL),
         (config.berlin_block, SpecId::BERLIN),
         (config.london_block, SpecId::LONDON),
+        (config.arrow_glacier_block, SpecId::LONDON),
+        (config.gray_glacier_block, SpecId::LONDON),
         (merge, SpecId::MERGE),
     ];
     let times = [
@@ -276,7 +298,9 @@ mod tests {
         assert!(refused(r#""bpo1Time": 3"#).contains("bpo1"));
         let empty =
             r#""cancunTime": 0, "blobSchedule": {"cancun": {"target": 3, "max": 0, "baseFeeUpdateFraction": 1}}"#;
-        assert!(refused(empty).contains("cancun"));
-        assert!(ethereum_genesis("{}", None).is_err());
+        assert!(refused(empty).contains("cancun"), "{}", refused(empty));
+        for missing in ["{}", r#"{"config": {"chainId": 7}, "difficulty": "0x1", "alloc": {}}"#] {
+            assert!(ethereum_genesis(missing, None).unwrap_err().to_string().contains("is missing"));
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{
     TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles,
-    requests::deposit_requests, tx_env,
+    requests::deposit_requests, transact, tx_env,
 };
 use crate::{
-    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource,
+    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource, SealedBlock,
     fold::{Fold, FoldDelta},
     receipt::logs_hash,
     receipt_tree::{ReceiptTree, receipt_leaf},
@@ -28,7 +28,8 @@ use std::sync::Arc;
 /// Withdrawals are in units of this many wei.
 const GWEI: U256 = U256::from_limbs([1_000_000_000, 0, 0, 0]);
 
-type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
+/// What revm executes in.
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
 /// revm over one of our overlays.
 pub(crate) type Evm<S> = revm::context::Evm<
     EvmContext<S>,
@@ -67,6 +68,7 @@ pub(crate) struct BlockRun<S: StateSource> {
     first_index: u64,
     base_fee: Option<u64>,
     types: Vec<u8>,
+    storage_collides: bool,
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
@@ -94,6 +96,15 @@ pub(crate) struct Finished {
     pub(crate) blob_gas_used: u64,
     pub(crate) requests: Requests,
     pub(crate) changes: Changes,
+}
+
+impl Finished {
+    /// The block under its header, and what it changed.
+    pub(crate) fn into_block(self, header: Header, hash: B256) -> (SealedBlock, Changes) {
+        let Self { attributes, first_index, transactions, receipts, changes, .. } = self;
+        let Consensus { ommers, withdrawals, .. } = attributes.consensus;
+        (SealedBlock { header, hash, transactions, receipts, first_index, ommers, withdrawals }, changes)
+    }
 }
 
 /// What running a transaction or deposit gave, before it is a receipt.
@@ -172,6 +183,7 @@ impl<S: StateSource> BlockRun<S> {
             blob_gas_used: 0,
             max_blob_gas: blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block()),
             types: spec.transaction_types.clone(),
+            storage_collides: !spec.is_rollup(),
             transactions: Vec::new(),
             receipts: Vec::new(),
             gas_used: 0,
@@ -285,7 +297,7 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     fn execute_signed(&mut self, tx: &RecoveredTx) -> Result<Executed, Refusal> {
-        match self.evm.transact_one(tx_env(tx)) {
+        match transact(&mut self.evm, tx_env(tx), self.storage_collides) {
             Ok(result) => {
                 let state = self.evm.finalize();
                 self.commit(state)?;

@@ -57,18 +57,7 @@ impl<S: StateSource> BlockRun<S> {
 
     fn call_as_sender(&mut self, deposit: &TxDeposit, mut from: AccountInfo) -> Result<Executed, Refusal> {
         self.set_account(&deposit.from, from)?;
-        let tx = TxEnv {
-            tx_type: 0,
-            caller: deposit.from,
-            gas_limit: deposit.gas_limit,
-            gas_price: 0,
-            kind: deposit.to,
-            value: deposit.value,
-            data: deposit.input.clone(),
-            nonce: from.nonce,
-            chain_id: Some(self.evm.ctx.cfg.chain_id),
-            ..Default::default()
-        };
+        let tx = deposit_env(deposit, from.nonce, self.evm.ctx.cfg.chain_id);
         match self.evm.transact_one(tx) {
             Ok(result) => {
                 let state = self.evm.finalize();
@@ -95,6 +84,22 @@ impl<S: StateSource> BlockRun<S> {
 
     fn set_account(&mut self, address: &Address, info: AccountInfo) -> Result<(), Refusal> {
         self.overlay().set_account(address, info).map_err(fatal)
+    }
+}
+
+/// A deposit as the EVM sees it.
+pub(super) fn deposit_env(deposit: &TxDeposit, nonce: u64, chain_id: u64) -> TxEnv {
+    TxEnv {
+        tx_type: 0,
+        caller: deposit.from,
+        gas_limit: deposit.gas_limit,
+        gas_price: 0,
+        kind: deposit.to,
+        value: deposit.value,
+        data: deposit.input.clone(),
+        nonce,
+        chain_id: Some(chain_id),
+        ..Default::default()
     }
 }
 

@@ -4,15 +4,19 @@
 //! is one path for every chain: whatever differs stands in [`crate::ChainSpec`].
 
 mod block;
+mod collision;
 mod deposit;
 mod env;
+mod inspect;
 mod outcome;
 mod precompiles;
 mod refusal;
 mod requests;
 
-pub(crate) use block::{BlockRun, Evm, Finished, Parent, Place};
+pub(crate) use block::{BlockRun, Evm, EvmContext, Finished, Parent, Place};
+pub(crate) use collision::transact;
 pub(crate) use env::{block_env, build_evm, cfg_env, tx_env};
+pub(crate) use inspect::{Before, Inspected};
 pub use outcome::TxOutcome;
 pub(crate) use precompiles::PricedPrecompiles;
 pub use refusal::Refusal;

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     BlockAttributes, Consensus, EvmError, TX_GAS_LIMIT_CAP,
-    execute::{Evm, block_env, build_evm, cfg_env, from_evm},
+    execute::{Evm, block_env, build_evm, cfg_env, from_evm, transact},
     state::{Overlay, StateError},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -105,7 +105,7 @@ impl ChainReader {
         let mut round = 0;
         loop {
             let with_list = CallMessage { access_list: access_list.clone(), ..message.clone() };
-            let Simulation { evm, tx } = self.simulation(&with_list, context, overrides)?;
+            let Simulation { evm, tx, .. } = self.simulation(&with_list, context, overrides)?;
             let mut evm = evm.with_inspector(AccessListInspector::new(access_list.clone()));
             let tx = TxEnv { gas_limit: gas, ..tx };
             let result = evm.inspect_one_tx(tx).map_err(|err| {
@@ -121,7 +121,7 @@ impl ChainReader {
         }
     }
 
-    fn simulation(
+    pub(super) fn simulation(
         &self,
         message: &CallMessage,
         context: &BlockContext,
@@ -147,7 +147,8 @@ impl ChainReader {
             None => overlay.account(&message.from)?.map_or(0, |info| info.nonce),
         };
         let tx = tx_env(message, nonce, self.spec().chain_id);
-        Ok(Simulation { evm: build_evm(overlay, cfg, block, &self.spec().prices), tx })
+        let evm = build_evm(overlay, cfg, block, &self.spec().prices);
+        Ok(Simulation { evm, tx, storage_collides: !self.spec().is_rollup() })
     }
 
     fn environment(&self, view: &StateView, context: &BlockContext) -> (BlockEnv, SpecId) {
@@ -176,21 +177,19 @@ impl ChainReader {
 }
 
 /// A message on its state, ready to run with any gas limit, any number of times.
-struct Simulation {
-    evm: Evm<StateView>,
-    tx: TxEnv,
+pub(super) struct Simulation {
+    pub(super) evm: Evm<StateView>,
+    pub(super) tx: TxEnv,
+    storage_collides: bool,
 }
 
 impl Simulation {
     fn execute(&mut self, gas_limit: u64) -> Result<ExecutionResult, EvmError> {
-        let result = self.evm.transact_one(TxEnv { gas_limit, ..self.tx.clone() });
+        let result = transact(&mut self.evm, TxEnv { gas_limit, ..self.tx.clone() }, self.storage_collides);
         drop(self.evm.finalize());
         result.map_err(|err| {
             let ctx = &self.evm.ctx;
-            match from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg) {
-                crate::Refusal::Fatal(err) => err,
-                refusal => EvmError::Refused(Box::new(refusal)),
-            }
+            from_evm(err, &ctx.tx, &ctx.block, &ctx.cfg).into()
         })
     }
 

@@ -4,11 +4,16 @@
 //! [`StateView`] that lasts longer stays at its block through the undo records of the blocks after it.
 
 mod blocks;
+mod bounded;
 mod call;
+mod intrinsic;
 mod logs;
 mod message;
+mod parity;
 mod proof;
+mod replay;
 mod simulate;
+mod trace;
 mod view;
 
 pub use blocks::ChainReader;

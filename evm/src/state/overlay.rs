@@ -36,12 +36,14 @@ pub(crate) struct Overlay<S> {
     pub(crate) source: S,
     accounts: AddressMap<CachedAccount>,
     codes: B256Map<Bytecode>,
+    /// An account that the EVM is told has a nonce.
+    pub(crate) disguised: Option<Address>,
 }
 
 impl<S: StateSource> Overlay<S> {
     /// An overlay without changes.
     pub(crate) fn new(source: S) -> Self {
-        Self { source, accounts: AddressMap::default(), codes: B256Map::default() }
+        Self { source, accounts: AddressMap::default(), codes: B256Map::default(), disguised: None }
     }
 
     /// An account as transactions so far left it.
@@ -61,6 +63,18 @@ impl<S: StateSource> Overlay<S> {
                 Ok(new)
             }
         }
+    }
+
+    /// Whether an account has any storage, as transactions so far left it.
+    pub(crate) fn has_storage(&mut self, address: &Address) -> Result<bool, StateError> {
+        let cached = load(&mut self.accounts, &self.source, address)?;
+        if cached.slots.values().any(|slot| !slot.new.is_zero()) {
+            return Ok(true);
+        }
+        if cached.wiped || cached.old.is_none() {
+            return Ok(false);
+        }
+        Ok(self.source.slots(address)?.iter().any(|(slot, _)| !cached.slots.contains_key(slot)))
     }
 
     /// Code hash of an account that was read or changed before; `None` for one that does not exist.
@@ -245,7 +259,8 @@ impl<S: StateSource> Database for Overlay<S> {
                 code
             }
         };
-        Ok(Some(EvmAccount::new(info.balance, info.nonce, info.code_hash, code)))
+        let nonce = if self.disguised == Some(address) { 1 } else { info.nonce };
+        Ok(Some(EvmAccount::new(info.balance, nonce, info.code_hash, code)))
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, StateError> {

@@ -10,6 +10,7 @@ mod durability;
 mod execution;
 mod folds;
 mod forks;
+mod importing;
 mod kills;
 mod poison;
 #[path = "../poison/mod.rs"]
@@ -19,4 +20,5 @@ mod purity;
 mod reading;
 mod refusals;
 mod reverting;
+mod tracing;
 mod transactions;

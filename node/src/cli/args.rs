@@ -59,6 +59,9 @@ pub enum Command {
     Doctor(NodeArgs),
     /// Check or print a configuration
     Config(ConfigArgs),
+    /// Execute and check a foreign Ethereum chain, then serve it
+    #[command(after_help = "Example:\n  mayfly import --genesis genesis.json --blocks chain.rlp --rpc-port 8545")]
+    Import(super::import::ImportArgs),
     /// Run Ethereum's public state tests on this executor
     #[command(name = "statetest", after_help = "Example:\n  mayfly statetest GeneralStateTests/stCallCodes --json")]
     StateTest(super::statetest::StateTestArgs),

@@ -6,6 +6,7 @@ mod args;
 mod config;
 mod dev;
 mod doctor;
+mod import;
 mod keys;
 mod node;
 mod output;

@@ -41,6 +41,7 @@ fn run(cli: Cli) -> eyre::Result<()> {
         (Command::Keys(args), _) => super::keys::run(args, &data_dir, json),
         (Command::Dev(args), _) => block_on(super::dev::run(args, data_dir, json)),
         (Command::Rollup(args), _) => block_on(super::rollup::run(args, data_dir, json)),
+        (Command::Import(args), _) => block_on(super::import::run(args, data_dir, json)),
         (Command::Verify(args), _) => block_on(super::verify::run(args, data_dir, json)),
         (Command::Node(_), Some(config)) => block_on(super::node::run(config, json)),
         (Command::Doctor(_), Some(config)) => block_on(super::doctor::run(config, json)),

@@ -94,8 +94,9 @@ fn nonce_at(rollup: &Rollup, id: BlockId, address: &Address) -> Reply {
 
 /// The nonce the next transaction of an account needs.
 pub(crate) async fn pending_nonce(rollup: &Rollup, address: Address) -> Result<u64, RpcError> {
-    match &rollup.sequencer {
-        Some(sequencer) => sequencer.pending_nonce(address).await.map_err(RpcError::internal),
-        None => Ok(rollup.reader.account(&address).unwrap_or_default().nonce),
+    match (&rollup.sequencer, &rollup.archive) {
+        (Some(sequencer), _) => sequencer.pending_nonce(address).await.map_err(RpcError::internal),
+        (None, Some(archive)) => Ok(archive.pending_nonce(&address)),
+        (None, None) => Ok(rollup.reader.account(&address).unwrap_or_default().nonce),
     }
 }

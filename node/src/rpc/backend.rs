@@ -20,6 +20,7 @@ use super::heads::Heads;
 use super::limits::RpcLimits;
 use super::messages::Messages;
 use super::settled::Settled;
+use crate::archive::Archive;
 
 /// One rollup as the RPC sees it.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Rollup {
     pub reader: ChainReader,
     /// Takes transactions; `None` where the node only follows.
     pub sequencer: Option<SequencerHandle>,
+    /// The chain behind `reader`, where it is a foreign one that nobody extends.
+    pub archive: Option<Archive>,
     /// Limits on calls.
     pub limits: RpcLimits,
     /// Tells subscribers of new blocks. Whoever owns the chain publishes to it.
@@ -140,6 +143,7 @@ impl Rollup {
             info,
             reader,
             sequencer: None,
+            archive: None,
             limits,
             heads: Heads::default(),
             marks: Marks::default(),
@@ -148,6 +152,16 @@ impl Rollup {
             settled: RwLock::default(),
             stage: RwLock::default(),
         }
+    }
+
+    /// A foreign chain. It is no rollup, and all of it is final.
+    pub fn imported(name: impl Into<String>, archive: Archive, limits: RpcLimits) -> Self {
+        let reader = archive.reader().clone();
+        let info = RollupInfo { chain_id: reader.spec().chain_id, ..RollupInfo::default() };
+        let head = reader.head().number();
+        let chain = Self { archive: Some(archive), ..Self::following(name, Arc::new(info), reader, limits) };
+        chain.marks.posted(head, head);
+        chain
     }
 
     /// A rollup sequenced by this node. [`Rollup::follow`] keeps it up to date.

@@ -1,7 +1,8 @@
-//! Blocks: by number, tag and hash; counts, receipts of a block, uncles (none).
+//! Blocks: by number, tag and hash; counts, receipts of a block, uncles (a rollup has none).
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64};
+use mayfly_evm::SealedBlock;
 
 use super::backend::Rollup;
 use super::dispatch::{Reply, null, reply};
@@ -39,51 +40,58 @@ fn block(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
 pub(crate) fn count_by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let number: BlockNumberOrTag = params.required("block number")?;
     params.end()?;
-    count(rollup, number.into(), true)
+    count(rollup, number.into(), |block| block.transactions.len())
 }
 
 /// `eth_getBlockTransactionCountByHash`.
 pub(crate) fn count_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let hash: B256 = params.required("block hash")?;
     params.end()?;
-    count(rollup, hash.into(), true)
+    count(rollup, hash.into(), |block| block.transactions.len())
 }
 
-/// `eth_getUncleCountByBlockNumber`: there are none.
+/// `eth_getUncleCountByBlockNumber`.
 pub(crate) fn uncles_by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let number: BlockNumberOrTag = params.required("block number")?;
     params.end()?;
-    count(rollup, number.into(), false)
+    count(rollup, number.into(), |block| block.ommers.len())
 }
 
-/// `eth_getUncleCountByBlockHash`: there are none.
+/// `eth_getUncleCountByBlockHash`.
 pub(crate) fn uncles_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let hash: B256 = params.required("block hash")?;
     params.end()?;
-    count(rollup, hash.into(), false)
+    count(rollup, hash.into(), |block| block.ommers.len())
 }
 
-fn count(rollup: &Rollup, id: BlockId, transactions: bool) -> Reply {
+fn count(rollup: &Rollup, id: BlockId, of: impl FnOnce(&SealedBlock) -> usize) -> Reply {
     match rollup.block(id)? {
-        Some(block) => reply(&U64::from(if transactions { block.transactions.len() } else { 0 })),
+        Some(block) => reply(&U64::from(of(&block))),
         None => null(),
     }
 }
 
-/// `eth_getUncleByBlockNumberAndIndex`: there are none.
-pub(crate) fn uncle_by_number(_: &Rollup, params: &mut Params<'_>) -> Reply {
-    let _: BlockNumberOrTag = params.required("block number")?;
-    let _: u64 = params.required("uncle index")?;
-    params.end()?;
-    null()
+/// `eth_getUncleByBlockNumberAndIndex`.
+pub(crate) fn uncle_by_number(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let number: BlockNumberOrTag = params.required("block number")?;
+    uncle(rollup, number.into(), params)
 }
 
-/// `eth_getUncleByBlockHashAndIndex`: there are none.
-pub(crate) fn uncle_by_hash(_: &Rollup, params: &mut Params<'_>) -> Reply {
-    let _: B256 = params.required("block hash")?;
-    let _: u64 = params.required("uncle index")?;
+/// `eth_getUncleByBlockHashAndIndex`.
+pub(crate) fn uncle_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    let hash: B256 = params.required("block hash")?;
+    uncle(rollup, hash.into(), params)
+}
+
+fn uncle(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
+    let index: u64 = params.required("uncle index")?;
     params.end()?;
-    null()
+    let block = rollup.block(id)?;
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    match block.as_ref().and_then(|block| block.ommers.get(index)) {
+        Some(header) => reply(&shapes::uncle(header)),
+        None => null(),
+    }
 }
 
 /// `eth_getBlockReceipts`.
@@ -91,7 +99,7 @@ pub(crate) fn receipts(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let id: BlockId = params.required("block")?;
     params.end()?;
     match rollup.block(id)? {
-        Some(block) => reply(&shapes::receipts(&block)),
+        Some(block) => reply(&shapes::receipts(rollup.reader.spec(), &block)),
         None => null(),
     }
 }

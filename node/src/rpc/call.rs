@@ -20,10 +20,10 @@ const TRANSFER_GAS: u64 = 21_000;
 const MARGIN_PART: u64 = 8;
 
 /// A message with where to run it.
-struct Run {
-    message: CallMessage,
-    context: BlockContext,
-    overrides: Vec<(Address, AccountOverride)>,
+pub(crate) struct Run {
+    pub(crate) message: CallMessage,
+    pub(crate) context: BlockContext,
+    pub(crate) overrides: Vec<(Address, AccountOverride)>,
 }
 
 impl Run {
@@ -34,11 +34,21 @@ impl Run {
         let state = params.optional::<Json<StateOverride>>("state overrides")?;
         let block_changes = params.optional::<Json<WireBlock>>("block overrides")?;
         params.end()?;
+        Self::new(rollup, request, block, state.map(|Json(state)| state), block_changes.map(|Json(changes)| changes))
+    }
+
+    pub(crate) fn new(
+        rollup: &Rollup,
+        request: TransactionRequest,
+        block: BlockId,
+        state: Option<StateOverride>,
+        block_changes: Option<WireBlock>,
+    ) -> Result<Self, RpcError> {
         let mut context = context(rollup, block)?;
-        if let Some(Json(changes)) = block_changes {
+        if let Some(changes) = block_changes {
             context.overrides = block_overrides(changes)?;
         }
-        let overrides = state.map_or_else(|| Ok(Vec::new()), |Json(state)| state_overrides(state))?;
+        let overrides = state.map_or_else(|| Ok(Vec::new()), state_overrides)?;
         Ok(Self { message: message(rollup, request)?, context, overrides })
     }
 }

@@ -202,6 +202,9 @@ impl Service {
 
     async fn call(&self, caller: &Caller, call: &Call<'_>) -> Reply {
         let method = find(&call.method).ok_or_else(|| RpcError::method(&call.method))?;
+        if caller.rollup.archive.is_some() && method.name.starts_with("mayfly_") {
+            return Err(RpcError::unsupported("this chain is no rollup"));
+        }
         match method.run {
             Run::Now(handler) => handler(&caller.rollup, &mut Params::read(call.params)?),
             Run::Block(at, handler) if in_memory(&caller.rollup, call, at)? => {

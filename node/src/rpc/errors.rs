@@ -14,6 +14,8 @@ use mayfly_sequencer::SubmitError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::archive::MempoolError;
+
 /// Invalid JSON was received.
 pub const PARSE_ERROR: i32 = -32700;
 /// The JSON is not a request object.
@@ -190,9 +192,22 @@ pub(crate) fn reading(cause: EvmError) -> RpcError {
         EvmError::RangeTooWide(have, most) => {
             RpcError::limit(format!("query spans {have} blocks, at most {most}: narrow fromBlock and toBlock"))
         }
+        EvmError::TraceTooLarge(most) => RpcError::new(
+            REJECTED,
+            format!(
+                "response too large: the trace takes more than {most} bytes, leave out memory or stack or set limit"
+            ),
+        ),
+        EvmError::Tracer(why) => RpcError::params(format!("tracer: {why}")),
         EvmError::Refused(refusal) => refused(*refusal),
         EvmError::Failed(result) => failed(&result),
         other => RpcError::internal(other),
+    }
+}
+
+impl From<EvmError> for RpcError {
+    fn from(cause: EvmError) -> Self {
+        reading(cause)
     }
 }
 
@@ -273,6 +288,15 @@ pub(crate) fn submitting(error: SubmitError) -> RpcError {
         _ => SERVER,
     };
     RpcError::new(code, error.to_string())
+}
+
+/// A transaction that the pool of an imported chain did not take.
+pub(crate) fn waiting(error: MempoolError) -> RpcError {
+    match error {
+        MempoolError::Refused(refusal) => refused(*refusal),
+        MempoolError::Full(_) => RpcError::limit(error.to_string()),
+        error => RpcError::new(SERVER, error.to_string()),
+    }
 }
 
 /// `text`, cut to a length that is safe to repeat to a client.

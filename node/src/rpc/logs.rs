@@ -30,10 +30,10 @@ pub(crate) fn answer(rollup: &Rollup, filter: &LogFilter) -> Reply {
     if from > to {
         return Err(RpcError::params(format!("invalid block range params: from {from} to {to}")));
     }
-    if from > head {
-        return Err(RpcError::params(format!("block range extends beyond current head block: {from} over {head}")));
+    if to > head {
+        return Err(RpcError::params(format!("block range extends beyond current head block: {to} over {head}")));
     }
-    between(rollup, filter, from, to.min(head))
+    between(rollup, filter, from, to)
 }
 
 /// The logs of these blocks, both included.

@@ -3,7 +3,10 @@
 use super::backend::Rollup;
 use super::dispatch::{Call, Caller, Pending, Reply, Service};
 use super::params::Params;
-use super::{accounts, blocks, call, fees, fill, filters, logs, mayfly, net, proof, simulate, transactions};
+use super::{
+    accounts, blocks, call, config, debug, fees, fill, filters, logs, mayfly, net, proof, simulate, testing, trace,
+    transactions, txpool,
+};
 
 /// A synchronous handler.
 pub(crate) type Handler = fn(&Rollup, &mut Params<'_>) -> Reply;
@@ -55,16 +58,27 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Every method there is.
 pub(crate) static METHODS: &[Method] = &[
+    row("debug_getRawBlock", 5, Run::Heavy(debug::raw_block)),
+    row("debug_getRawHeader", 2, Run::Block(0, debug::raw_header)),
+    row("debug_getRawReceipts", 10, Run::Heavy(debug::raw_receipts)),
+    row("debug_getRawTransaction", 2, Run::Block(0, debug::raw_transaction)),
+    row("debug_traceBlockByHash", 1_000, Run::Heavy(debug::trace_block_by_hash)),
+    row("debug_traceBlockByNumber", 1_000, Run::Heavy(debug::trace_block_by_number)),
+    row("debug_traceCall", 200, Run::Heavy(debug::trace_call)),
+    row("debug_traceTransaction", 300, Run::Heavy(debug::trace_transaction)),
     row("eth_accounts", 1, Run::Now(accounts::list)),
+    row("eth_baseFee", 1, Run::Now(fees::base_fee)),
     row("eth_blobBaseFee", 1, Run::Now(fees::blob_base_fee)),
     row("eth_blockNumber", 1, Run::Now(blocks::number)),
     row("eth_call", 20, Run::Heavy(call::call)),
+    row("eth_capabilities", 1, Run::Now(config::capabilities)),
     row("eth_chainId", 1, Run::Now(net::chain_id)),
+    row("eth_config", 5, Run::Block(0, config::get)),
     row("eth_createAccessList", 60, Run::Heavy(call::access_list)),
     row("eth_estimateGas", 40, Run::Heavy(call::estimate)),
     row("eth_feeHistory", 10, Run::Heavy(fees::history)),
     row("eth_fillTransaction", 40, Run::Wait(fill::fill)),
-    row("eth_gasPrice", 1, Run::Now(fees::zero)),
+    row("eth_gasPrice", 1, Run::Heavy(fees::gas_price)),
     row("eth_getBalance", 1, Run::Block(1, accounts::balance)),
     row("eth_getBlockByHash", 5, Run::Heavy(blocks::by_hash)),
     row("eth_getBlockByNumber", 5, Run::Heavy(blocks::by_number)),
@@ -84,11 +98,11 @@ pub(crate) static METHODS: &[Method] = &[
     row("eth_getTransactionByHash", 2, Run::Block(0, transactions::by_hash)),
     row("eth_getTransactionCount", 1, Run::Wait(accounts::nonce)),
     row("eth_getTransactionReceipt", 2, Run::Block(0, transactions::receipt)),
-    row("eth_getUncleByBlockHashAndIndex", 1, Run::Now(blocks::uncle_by_hash)),
-    row("eth_getUncleByBlockNumberAndIndex", 1, Run::Now(blocks::uncle_by_number)),
+    row("eth_getUncleByBlockHashAndIndex", 1, Run::Block(0, blocks::uncle_by_hash)),
+    row("eth_getUncleByBlockNumberAndIndex", 1, Run::Block(0, blocks::uncle_by_number)),
     row("eth_getUncleCountByBlockHash", 1, Run::Block(0, blocks::uncles_by_hash)),
     row("eth_getUncleCountByBlockNumber", 1, Run::Block(0, blocks::uncles_by_number)),
-    row("eth_maxPriorityFeePerGas", 1, Run::Now(fees::zero)),
+    row("eth_maxPriorityFeePerGas", 1, Run::Heavy(fees::priority_fee)),
     row("eth_newBlockFilter", 2, Run::Now(filters::new_blocks)),
     row("eth_newFilter", 2, Run::Now(filters::new_logs)),
     row("eth_sendRawTransaction", 10, Run::Submit),
@@ -108,6 +122,16 @@ pub(crate) static METHODS: &[Method] = &[
     row("net_listening", 1, Run::Now(net::listening)),
     row("net_peerCount", 1, Run::Now(net::peer_count)),
     row("net_version", 1, Run::Now(net::version)),
+    row("testing_buildBlockV1", 100, Run::Heavy(testing::build_block)),
+    row("trace_block", 1_000, Run::Heavy(trace::block)),
+    row("trace_call", 200, Run::Heavy(trace::call)),
+    row("trace_replayBlockTransactions", 1_000, Run::Heavy(trace::replay_block)),
+    row("trace_replayTransaction", 300, Run::Heavy(trace::replay_transaction)),
+    row("trace_transaction", 300, Run::Heavy(trace::transaction)),
+    row("txpool_content", 50, Run::Wait(txpool::content)),
+    row("txpool_contentFrom", 10, Run::Wait(txpool::content_from)),
+    row("txpool_inspect", 50, Run::Wait(txpool::inspect)),
+    row("txpool_status", 1, Run::Wait(txpool::status)),
     row("web3_clientVersion", 1, Run::Now(net::client_version)),
     row("web3_sha3", 1, Run::Now(net::sha3)),
 ];

@@ -2,6 +2,7 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256};
+use alloy_serde::JsonStorageKey;
 use serde_json::value::RawValue;
 
 use super::accounts::block_param;
@@ -10,14 +11,21 @@ use super::dispatch::{Reply, reply};
 use super::errors::{self, RpcError, SERVER};
 use super::params::{Param, Params, Slot};
 
-/// Storage keys, as 32 bytes or quantities.
-struct Keys(Vec<B256>);
+/// Length of 32 bytes in JSON: digits, prefix, quotes.
+const WORD_CHARS: usize = 64 + 2 + 2;
+
+/// Storage keys, as 32 bytes or quantities: each is answered the way it was asked for.
+struct Keys(Vec<JsonStorageKey>);
 
 impl Param for Keys {
     fn from_json(text: &str) -> Result<Self, String> {
         let raw: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| "not an array".to_owned())?;
-        let keys = raw.into_iter().map(|key| Slot::from_json(key.get()).map(|Slot(slot)| B256::from(slot)));
-        keys.collect::<Result<_, _>>().map(Self)
+        let key = |key: &RawValue| {
+            let Slot(slot) = Slot::from_json(key.get())?;
+            let is_word = key.get().len() == WORD_CHARS;
+            Ok(if is_word { JsonStorageKey::Hash(slot.into()) } else { JsonStorageKey::Number(slot) })
+        };
+        raw.into_iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -30,7 +38,11 @@ pub(crate) fn get(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     if count > most {
         return Err(RpcError::limit(format!("{count} storage keys, at most {most}")));
     }
-    let proven = rollup.reader.proof(&address, &keys).map_err(errors::reading)?;
+    let slots: Vec<B256> = keys.iter().map(JsonStorageKey::as_b256).collect();
+    let mut proven = rollup.reader.proof(&address, &slots).map_err(errors::reading)?;
+    for (proof, key) in proven.proof.storage_proof.iter_mut().zip(keys) {
+        proof.key = key;
+    }
     let latest = proven.block.header.number;
     let asked = match id {
         BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => latest,

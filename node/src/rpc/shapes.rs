@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_consensus::transaction::Recovered;
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U64, U128, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
 use alloy_rpc_types_eth::Transaction as SignedShape;
-use mayfly_evm::{DEPOSIT_RECEIPT_VERSION, LogEntry, Receipt, RecoveredTx, SealedBlock, Transaction};
+use mayfly_evm::{ChainSpec, DEPOSIT_RECEIPT_VERSION, LogEntry, Receipt, RecoveredTx, SealedBlock, Transaction};
 use serde::Serialize;
 
 /// A transaction in a block.
@@ -101,9 +102,11 @@ pub(crate) struct BlockShape<'a> {
     #[serde(flatten)]
     header: &'a Header,
     size: U64,
-    uncles: [B256; 0],
-    transactions: Body,
-    withdrawals: [(); 0],
+    uncles: Vec<B256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<Body>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawals: Option<&'a [Withdrawal]>,
 }
 
 #[derive(Serialize)]
@@ -124,9 +127,24 @@ pub(crate) fn block(block: &SealedBlock, whole: bool) -> BlockShape<'_> {
         hash: block.hash,
         header: &block.header,
         size: U64::from(block_size_bytes(block)),
-        uncles: [],
-        transactions,
-        withdrawals: [],
+        uncles: block.ommers.iter().map(Header::hash_slow).collect(),
+        transactions: Some(transactions),
+        withdrawals: block.header.withdrawals_root.map(|_| block.withdrawals.as_slice()),
+    }
+}
+
+/// An uncle: a block without its body.
+pub(crate) fn uncle(header: &Header) -> BlockShape<'_> {
+    let empty = RlpHeader { list: true, payload_length: 0 }.length();
+    let payload_length = header.length() + 2 * empty;
+    let size = RlpHeader { list: true, payload_length }.length() + payload_length;
+    BlockShape {
+        hash: header.hash_slow(),
+        header,
+        size: U64::from(size),
+        uncles: Vec::new(),
+        transactions: None,
+        withdrawals: None,
     }
 }
 
@@ -143,7 +161,7 @@ pub(crate) fn head(block: &SealedBlock) -> HeadShape<'_> {
     HeadShape { hash: block.hash, header: &block.header }
 }
 
-/// Length of the block's RLP: header, transactions, no ommers, no withdrawals.
+/// Length of the block's RLP: header, transactions, uncles and, from Shanghai on, withdrawals.
 fn block_size_bytes(block: &SealedBlock) -> usize {
     let list = |payload_length| RlpHeader { list: true, payload_length }.length() + payload_length;
     let one = |tx: &Arc<RecoveredTx>| {
@@ -152,7 +170,33 @@ fn block_size_bytes(block: &SealedBlock) -> usize {
         if tx.tx.ty() == 0 { payload_length } else { wrapper + payload_length }
     };
     let transactions = list(block.transactions.iter().map(one).sum());
-    list(block.header.length() + transactions + list(0) + list(0))
+    let ommers = list(block.ommers.iter().map(Encodable::length).sum());
+    let withdrawals = match block.header.withdrawals_root {
+        Some(_) => list(block.withdrawals.iter().map(Encodable::length).sum()),
+        None => 0,
+    };
+    list(block.header.length() + transactions + ommers + withdrawals)
+}
+
+/// The block's RLP: header, transactions, uncles and, from Shanghai on, withdrawals.
+pub(crate) fn raw_block(block: &SealedBlock) -> Vec<u8> {
+    let mut transactions = Vec::new();
+    for tx in &block.transactions {
+        let bytes = tx.tx.encode_2718();
+        if tx.tx.ty() == 0 { transactions.extend_from_slice(&bytes) } else { bytes[..].encode(&mut transactions) }
+    }
+    let mut payload = Vec::new();
+    block.header.encode(&mut payload);
+    RlpHeader { list: true, payload_length: transactions.len() }.encode(&mut payload);
+    payload.extend_from_slice(&transactions);
+    block.ommers.encode(&mut payload);
+    if block.header.withdrawals_root.is_some() {
+        block.withdrawals.encode(&mut payload);
+    }
+    let mut out = Vec::with_capacity(payload.len() + 9);
+    RlpHeader { list: true, payload_length: payload.len() }.encode(&mut out);
+    out.extend_from_slice(&payload);
+    out
 }
 
 /// A receipt.
@@ -160,7 +204,15 @@ fn block_size_bytes(block: &SealedBlock) -> usize {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReceiptShape {
     r#type: U64,
-    status: U64,
+    /// Before Byzantium a receipt holds a state root in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<B256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob_gas_used: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob_gas_price: Option<U128>,
     transaction_hash: B256,
     transaction_index: U64,
     block_hash: B256,
@@ -214,28 +266,31 @@ impl LogShape {
 }
 
 /// The receipt of transaction number `index`; `None` if there are fewer.
-pub(crate) fn receipt(block: &SealedBlock, index: usize) -> Option<ReceiptShape> {
+pub(crate) fn receipt(spec: &ChainSpec, block: &SealedBlock, index: usize) -> Option<ReceiptShape> {
     let first_log = block.receipts.iter().take(index).map(|receipt| receipt.logs.len()).sum();
-    receipt_at(block, index, first_log)
+    receipt_at(spec, block, index, first_log)
 }
 
 /// Every receipt of the block.
-pub(crate) fn receipts(block: &SealedBlock) -> Vec<ReceiptShape> {
+pub(crate) fn receipts(spec: &ChainSpec, block: &SealedBlock) -> Vec<ReceiptShape> {
     let mut first_log = 0;
     let shape = |index: usize| {
-        let shape = receipt_at(block, index, first_log);
+        let shape = receipt_at(spec, block, index, first_log);
         first_log += block.receipts.get(index).map_or(0, |receipt| receipt.logs.len());
         shape
     };
     (0..block.receipts.len()).filter_map(shape).collect()
 }
 
-fn receipt_at(block: &SealedBlock, index: usize, first_log: usize) -> Option<ReceiptShape> {
+fn receipt_at(spec: &ChainSpec, block: &SealedBlock, index: usize, first_log: usize) -> Option<ReceiptShape> {
     let (tx, receipt) = (block.transactions.get(index)?, block.receipts.get(index)?);
-    let is_deposit = tx.tx.is_deposit();
+    let (is_deposit, has_blobs) = (tx.tx.is_deposit(), !tx.tx.blob_hashes().is_empty());
     Some(ReceiptShape {
         r#type: U64::from(receipt.ty),
-        status: U64::from(u8::from(receipt.status)),
+        status: receipt.state_root.is_none().then(|| U64::from(u8::from(receipt.status))),
+        root: receipt.state_root,
+        blob_gas_used: has_blobs.then(|| U64::from(tx.tx.blob_gas())),
+        blob_gas_price: has_blobs.then(|| U128::from(spec.blob_price_of(&block.header))),
         transaction_hash: receipt.tx_hash,
         transaction_index: U64::from(index),
         block_hash: block.hash,

@@ -20,6 +20,7 @@ use super::methods::{Run, find};
 use super::params::{Number, Params};
 use super::request::{Call, Item};
 use super::shapes;
+use crate::archive::Archive;
 
 /// How long a transaction of `eth_sendRawTransactionSync` may wait for a missing nonce.
 const GAP_GRACE: Duration = Duration::from_millis(200);
@@ -57,6 +58,9 @@ impl Submission {
 
 /// Hands all transactions to the sequencer at once; one reply per call, in order.
 pub(crate) async fn many(caller: &Caller, limits: &RpcLimits, calls: &[&Call<'_>]) -> Vec<Reply> {
+    if let Some(archive) = &caller.rollup.archive {
+        return calls.iter().map(|call| into_mempool(archive, call, limits)).collect();
+    }
     let Some(sequencer) = &caller.rollup.sequencer else {
         return calls.iter().map(|_| Err(read_only())).collect();
     };
@@ -77,6 +81,15 @@ pub(crate) async fn many(caller: &Caller, limits: &RpcLimits, calls: &[&Call<'_>
     join_all(answers).await
 }
 
+/// On a chain that nobody extends, a transaction can only wait.
+fn into_mempool(archive: &Archive, call: &Call<'_>, limits: &RpcLimits) -> Reply {
+    let Submission { raw, wait } = Submission::read(call, limits)?;
+    if wait.is_some() {
+        return Err(RpcError::unsupported("this chain is not extended: no receipt would ever come"));
+    }
+    reply(&archive.submit(&raw).map_err(errors::waiting)?)
+}
+
 /// The receipt of a transaction that was just submitted, or is already there:
 /// a client that asks again after a timeout gets what it missed.
 async fn receipt(
@@ -90,7 +103,7 @@ async fn receipt(
         Err(SubmitError::AlreadyKnown) => keccak256(raw),
         Err(error @ SubmitError::NonceTooLow { .. }) => {
             return match sequencer.find(keccak256(raw)) {
-                Some(included) => shape(&included),
+                Some(included) => shape(sequencer, &included),
                 None => Err(errors::submitting(error)),
             };
         }
@@ -106,7 +119,7 @@ async fn receipt(
         waited = sequencer.wait_receipt(hash, timeout - at_first).await;
     }
     match waited {
-        Ok(included) => shape(&included),
+        Ok(included) => shape(sequencer, &included),
         Err(WaitError::Timeout(hash)) => Err(RpcError::sync_timeout(hash, timeout.as_millis())),
         Err(WaitError::Dropped(why)) => Err(errors::submitting(why)),
         Err(error @ WaitError::TooManyWaiters(_)) => Err(RpcError::limit(error.to_string())),
@@ -121,8 +134,8 @@ async fn nonce_gap(sequencer: &SequencerHandle, raw: &Bytes) -> Option<(u64, u64
     (nonce > next).then_some((nonce, next))
 }
 
-fn shape(included: &Included) -> Result<Box<RawValue>, RpcError> {
-    match shapes::receipt(&included.block, included.index) {
+fn shape(sequencer: &SequencerHandle, included: &Included) -> Result<Box<RawValue>, RpcError> {
+    match shapes::receipt(sequencer.reader().spec(), &included.block, included.index) {
         Some(receipt) => reply(&receipt),
         None => Err(RpcError::internal("a block lacks the receipt it announced")),
     }

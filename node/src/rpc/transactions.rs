@@ -36,7 +36,7 @@ pub(crate) fn receipt(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let hash: B256 = params.required("transaction hash")?;
     params.end()?;
     match locate(rollup, hash)? {
-        Some((block, index)) => reply(&shapes::receipt(&block, index)),
+        Some((block, index)) => reply(&shapes::receipt(rollup.reader.spec(), &block, index)),
         None => null(),
     }
 }

@@ -6,6 +6,7 @@ mod calls;
 mod chain;
 mod cli;
 mod database;
+mod debug;
 mod dev;
 mod errors;
 mod hostile;

@@ -292,6 +292,19 @@ async fn refusals_carry_codes_and_values_wallets_know() {
     assert!(asked.elapsed() < Duration::from_secs(20));
     let error = stack.send(&gapped).await.unwrap_err();
     assert_eq!((&error["code"], &error["message"]), (&json!(-32000), &json!("already known")));
+    // The pool shows it to whoever asks.
+    let sender = stack.signer.address();
+    let status = stack.server.call("txpool_status", json!([])).await.unwrap();
+    assert_eq!(status, json!({ "pending": "0x0", "queued": "0x1" }));
+    let content = stack.server.call("txpool_content", json!([])).await.unwrap();
+    let shown = &content["queued"][sender.to_checksum(None)]["1"];
+    assert_eq!((&shown["hash"], &shown["nonce"]), (&json!(keccak256(&gapped)), &json!("0x1")));
+    let own = stack.server.call("txpool_contentFrom", json!([sender])).await.unwrap();
+    assert_eq!(own, json!({ "pending": {}, "queued": { "1": shown } }));
+    let lines = stack.server.call("txpool_inspect", json!([])).await.unwrap();
+    let to = Address::repeat_byte(0x55).to_checksum(None);
+    let line = format!("{to}: 1 wei + 21000 gas × 0 wei");
+    assert_eq!(lines, json!({ "pending": {}, "queued": { (sender.to_checksum(None)): { "1": line } } }));
     // Filled, both run; a waiting Sync gets the receipt.
     let (first, second) = (stack.sign(0, |_| {}), gapped);
     let waiting = stack.sync(&second, json!(20_000));

@@ -45,6 +45,8 @@ pub(crate) enum Message {
     L1(L1Message),
     /// What waits, of one sender or of all.
     Content(Option<Address>, oneshot::Sender<Vec<(Arc<RecoveredTx>, bool)>>),
+    /// How many wait, ready and behind a gap.
+    Counts(oneshot::Sender<(usize, usize)>),
     /// The nonce after what waits.
     PendingNonce(Address, oneshot::Sender<u64>),
     /// What everybody owns after the close block; nothing before it.
@@ -58,7 +60,15 @@ pub(crate) enum Message {
 impl Message {
     /// Whether the mailbox counts it against its own limit.
     pub(super) fn is_counted(&self) -> bool {
-        matches!(self, Self::L1(_) | Self::Content(..) | Self::PendingNonce(..) | Self::Leaves(_) | Self::Posting(_))
+        matches!(
+            self,
+            Self::L1(_)
+                | Self::Content(..)
+                | Self::Counts(_)
+                | Self::PendingNonce(..)
+                | Self::Leaves(_)
+                | Self::Posting(_)
+        )
     }
 }
 
@@ -286,6 +296,9 @@ impl Executor {
             Message::L1(message) => self.on_l1(message)?,
             Message::Content(sender, answer) => {
                 let _ = answer.send(self.pool.content(sender, MAX_CONTENT));
+            }
+            Message::Counts(answer) => {
+                let _ = answer.send(self.pool.counts());
             }
             Message::PendingNonce(sender, answer) => {
                 let state = self.account(sender).nonce;

@@ -110,6 +110,7 @@ fn a_gap_waits_until_it_is_filled_or_too_old() {
     assert_eq!(pool.pending_nonce(&sender(1)), Some(2));
     let ready: Vec<bool> = pool.content(Some(sender(1)), 10).into_iter().map(|(_, ready)| ready).collect();
     assert_eq!(ready, [true, true, false]);
+    assert_eq!(pool.counts(), (2, 1));
     assert_eq!(order(&mut pool), [(sender(1), 0), (sender(1), 1)]);
     assert!(pool.expire(now + Duration::from_secs(59)).is_empty());
     let old = pool.expire(now + Duration::from_secs(61));

@@ -130,6 +130,11 @@ impl Pool {
         self.senders.get(sender).map(SenderQueue::gap)
     }
 
+    /// How many could run without others first, and how many wait behind a gap.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.known.len().saturating_sub(self.parked.len()), self.parked.len())
+    }
+
     /// Up to `max` waiting transactions, and whether each could run without others first.
     pub(crate) fn content(&self, sender: Option<Address>, max: usize) -> Vec<(Arc<RecoveredTx>, bool)> {
         let queues: Vec<&SenderQueue> = match sender {

@@ -1,0 +1,140 @@
+//! Traces of transactions and messages, as `debug_trace*` gives them.
+
+use super::{
+    AccountOverride, BlockContext, CallMessage, ChainReader,
+    bounded::{Bounded, Recorded},
+    replay::{Replay, Seen},
+};
+use crate::{EvmError, SealedBlock, state::StateError};
+use alloy_primitives::{Address, B256};
+use alloy_rpc_types_trace::geth::{GethDebugTracerType, GethDebugTracingOptions, GethTrace, StructLog};
+use revm::state::EvmState;
+use revm_inspectors::tracing::{DebugInspector, DebugInspectorError, TransactionContext};
+
+impl ChainReader {
+    /// Traces a transaction of a durable block. `most_bytes` bounds what is recorded.
+    ///
+    /// # Errors
+    /// [`EvmError::Tracer`] for options that no tracer takes, [`EvmError::TraceTooLarge`], or
+    /// [`EvmError::StateUnavailable`] if the state before the block is gone.
+    pub fn trace_transaction(
+        &self,
+        block: &SealedBlock,
+        index: usize,
+        options: &GethDebugTracingOptions,
+        most_bytes: usize,
+    ) -> Result<GethTrace, EvmError> {
+        let inspector = inspector(options, most_bytes)?;
+        let mut replay = Replay::new(self, block)?;
+        replay.skip_to(index)?;
+        read(replay.inspect(inspector)?, Some(place(block, index)))
+    }
+
+    /// Traces every transaction of a durable block, in order. `most_bytes` bounds what is recorded of each.
+    ///
+    /// # Errors
+    /// As [`Self::trace_transaction`], and what `visit` says.
+    pub fn trace_block<E: From<EvmError>>(
+        &self,
+        block: &SealedBlock,
+        options: &GethDebugTracingOptions,
+        most_bytes: usize,
+        mut visit: impl FnMut(B256, GethTrace) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut replay = Replay::new(self, block)?;
+        for (index, tx) in block.transactions.iter().enumerate() {
+            replay.skip_to(index)?;
+            let seen = replay.inspect(inspector(options, most_bytes)?)?;
+            visit(tx.hash(), read(seen, Some(place(block, index)))?)?;
+        }
+        Ok(())
+    }
+
+    /// Traces a message, which changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::trace_transaction`], and [`EvmError::Refused`] if no block could hold the message.
+    pub fn trace_call(
+        &self,
+        message: &CallMessage,
+        context: &BlockContext,
+        overrides: &[(Address, AccountOverride)],
+        options: &GethDebugTracingOptions,
+        most_bytes: usize,
+    ) -> Result<GethTrace, EvmError> {
+        let inspector = inspector(options, most_bytes)?;
+        self.inspect_call((message, context, overrides), inspector, |seen| read(seen, None))
+    }
+}
+
+fn inspector(options: &GethDebugTracingOptions, most_bytes: usize) -> Result<Bounded<DebugInspector>, EvmError> {
+    if let Some(GethDebugTracerType::JsTracer(name)) = &options.tracer
+        && !name.is_empty()
+    {
+        let name: String = name.chars().take(64).collect();
+        return Err(EvmError::Tracer(format!("{name:?} is not built in, and JavaScript tracers are not supported")));
+    }
+    let inner = DebugInspector::new(options.clone()).map_err(|err| EvmError::Tracer(err.to_string()))?;
+    let recorded = match &inner {
+        DebugInspector::Default(_, options) => Recorded {
+            steps: options.limit.filter(|limit| *limit > 0).unwrap_or(u64::MAX),
+            stack: options.is_stack_enabled(),
+            memory: options.is_memory_enabled(),
+            storage: options.is_storage_enabled(),
+            return_data: options.is_return_data_enabled(),
+        },
+        DebugInspector::Erc7562Tracer(..) => {
+            Recorded { steps: u64::MAX, stack: true, memory: true, storage: true, return_data: false }
+        }
+        _ => Recorded::default(),
+    };
+    Ok(Bounded::new(inner, recorded, most_bytes))
+}
+
+fn place(block: &SealedBlock, index: usize) -> TransactionContext {
+    let context = TransactionContext::default().with_block_hash(block.hash).with_tx_index(index);
+    match block.transactions.get(index) {
+        Some(tx) => context.with_tx_hash(tx.hash()),
+        None => context,
+    }
+}
+
+/// Makes the answer of what the inspector saw.
+fn read(seen: Seen<'_, DebugInspector>, place: Option<TransactionContext>) -> Result<GethTrace, EvmError> {
+    let Seen { mut inspector, tx, block, outcome, mut before } = seen;
+    if inspector.exceeded() || (shows_state(&inspector.inner) && !inspector.count(state_bytes(&outcome.state))) {
+        return Err(inspector.too_large());
+    }
+    let trace = inspector.inner.get_result(place, &tx, &block, &outcome, &mut before).map_err(failed)?;
+    Ok(match trace {
+        GethTrace::Default(mut frame) => {
+            frame.struct_logs.iter_mut().for_each(leave_out_empty);
+            GethTrace::Default(frame)
+        }
+        other => other,
+    })
+}
+
+fn failed(err: DebugInspectorError<StateError>) -> EvmError {
+    match err {
+        DebugInspectorError::Database(err) => err.into(),
+        err => EvmError::Tracer(err.to_string()),
+    }
+}
+
+const fn shows_state(inspector: &DebugInspector) -> bool {
+    matches!(inspector, DebugInspector::PreStateTracer(..) | DebugInspector::Mux(..))
+}
+
+/// About how much the touched accounts take, written out.
+pub(super) fn state_bytes(state: &EvmState) -> usize {
+    let code = |account: &revm::state::Account| account.info.code.as_ref().map_or(0, |code| code.len());
+    state.values().map(|account| 256 + code(account) + 128 * account.storage.len()).sum()
+}
+
+/// Geth leaves out what is empty or 0.
+fn leave_out_empty(log: &mut StructLog) {
+    log.refund_counter = log.refund_counter.filter(|refund| *refund > 0);
+    log.memory = log.memory.take().filter(|memory| !memory.is_empty());
+    log.return_data = log.return_data.take().filter(|data| !data.is_empty());
+}
