@@ -252,7 +252,9 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
 /// A simulation that was not carried out, with the codes of execution-apis.
 pub(crate) fn simulating(error: SimulationError) -> RpcError {
     let code = match &error {
-        SimulationError::TooManyBlocks(_) | SimulationError::TooManyCalls(_) => TOO_MANY,
+        SimulationError::TooManyBlocks(_)
+        | SimulationError::TooManyCalls(_)
+        | SimulationError::TooManyChanges { .. } => TOO_MANY,
         SimulationError::BlockNumber { .. } => BLOCK_ORDER,
         SimulationError::Timestamp { .. } => TIME_ORDER,
         SimulationError::NotPrecompile(_) | SimulationError::Overridden(_) | SimulationError::Call(_) => SERVER,

@@ -12,6 +12,14 @@ pub enum SimulationError {
     /// More calls than a block, or the simulation, may have.
     #[error("too many calls: {0}")]
     TooManyCalls(usize),
+    /// More accounts and slots changed than a state root may be computed for.
+    #[error("too many changes: {values} accounts and slots, at most {max}")]
+    TooManyChanges {
+        /// What changed.
+        values: usize,
+        /// The most.
+        max: usize,
+    },
     /// Block numbers must rise.
     #[error("block numbers must be in order: {number} <= {previous}")]
     BlockNumber {

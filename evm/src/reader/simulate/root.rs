@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 /// How far below the head a simulation may start: the blocks between are undone and done again for every root.
 const MAX_UNDONE_BLOCKS: u64 = 256;
-/// Values those blocks may have changed.
-const MAX_UNDONE_VALUES: usize = 100_000;
+/// Values those blocks may have changed, and the simulation itself: while a root is computed no block is sealed, and each
+/// value takes some ten microseconds of that.
+const MAX_UNDONE_VALUES: usize = 1_000;
+const MAX_CHANGED_VALUES: usize = 3_000;
 /// How often to wait for the executed head to be durable without holding the writer up. After that it waits too.
 const PATIENT_TRIES: usize = 3;
 /// How often to try in all: a chain that is being reverted settles.
@@ -23,6 +25,10 @@ const MAX_TRIES: usize = 16;
 /// Root of the state after `base` with a simulation's changes. The tries are as before afterwards.
 pub(super) fn state_root(shared: &Shared, base: &SealedBlock, state: &SimulatedState) -> Result<B256, SimulationError> {
     let changes = state.changes();
+    let values = values(&changes);
+    if values > MAX_CHANGED_VALUES {
+        return Err(SimulationError::TooManyChanges { values, max: MAX_CHANGED_VALUES });
+    }
     for tries in 0..MAX_TRIES {
         let guard = shared.trie.lock();
         let head = guard.block.number();
@@ -56,8 +62,12 @@ fn undone(shared: &Shared, base: &SealedBlock) -> Result<Vec<Arc<Changes>>, EvmE
     let later = (base.number() + 1..=head.number()).rev();
     let later: Option<Vec<_>> = later.map(|number| Some(durable.recent(number)?.changes.clone())).collect();
     let later = later.ok_or_else(unavailable)?;
-    let values: usize = later.iter().map(|changes| changes.accounts.len() + changes.slots.len()).sum();
-    if values > MAX_UNDONE_VALUES { Err(unavailable()) } else { Ok(later) }
+    let undone: usize = later.iter().map(|changes| values(changes)).sum();
+    if undone > MAX_UNDONE_VALUES { Err(unavailable()) } else { Ok(later) }
+}
+
+fn values(changes: &Changes) -> usize {
+    changes.accounts.len() + changes.slots.len()
 }
 
 fn root_with(mut tries: MutexGuard<'_, Tries>, later: &[Arc<Changes>], changes: &Changes) -> B256 {

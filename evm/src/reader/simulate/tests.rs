@@ -273,3 +273,16 @@ fn types_the_chain_does_not_take_are_refused() {
     assert!(tx.envelope.is_legacy() && tx.encoded.ends_with(&[0x80, 0x80, 0x80, 0x80]));
     assert_eq!(alloy_primitives::keccak256(&tx.encoded), *tx.envelope.tx_hash());
 }
+
+#[test]
+fn a_simulation_cannot_hold_up_the_chain_with_what_it_changes() {
+    let chain = chain();
+    let flood = |slots: u64| {
+        let state_diff = (0..slots).map(|slot| (U256::from(slot).into(), B256::repeat_byte(1))).collect();
+        let account = AccountOverride { state_diff, ..Default::default() };
+        with(vec![SimulationBlock { accounts: vec![(OTHER, account)], ..Default::default() }])
+    };
+    assert_eq!(simulate(&chain, &flood(2_000)).len(), 1);
+    let refused = refusal(&chain, &flood(3_001));
+    assert!(matches!(refused, SimulationError::TooManyChanges { max: 3_000, .. }), "{refused}");
+}
