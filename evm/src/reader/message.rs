@@ -95,6 +95,13 @@ pub enum CallStatus {
     Halted(String),
 }
 
+/// What a contract said when it reverted, for people; `None` if it said nothing that can be read.
+pub fn revert_reason(output: &[u8]) -> Option<String> {
+    let reason = alloy_sol_types::decode_revert_reason(output)?;
+    let reason = reason.trim_start_matches("revert: ");
+    (!reason.is_empty()).then(|| reason.to_owned())
+}
+
 /// What a message did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallResult {
@@ -121,8 +128,8 @@ impl CallResult {
         match &self.status {
             CallStatus::Success => "success".into(),
             CallStatus::Halted(reason) => reason.clone(),
-            CallStatus::Reverted => match alloy_sol_types::decode_revert_reason(&self.output) {
-                Some(reason) => format!("execution reverted: {}", reason.trim_start_matches("revert: ")),
+            CallStatus::Reverted => match revert_reason(&self.output) {
+                Some(reason) => format!("execution reverted: {reason}"),
                 None => "execution reverted".into(),
             },
         }

@@ -21,7 +21,7 @@ pub use blocks::ChainReader;
 pub use call::{MAX_CALL_GAS, MAX_OVERRIDES};
 pub use logs::{LogEntry, LogFilter, MAX_LOG_RANGE_BLOCKS};
 pub use message::{
-    AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
+    AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus, revert_reason,
 };
 pub use proof::{AccountProof, MAX_PROOF_SLOTS};
 pub use simulate::{

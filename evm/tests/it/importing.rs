@@ -71,6 +71,9 @@ fn foreign_attributes(chain: &Chain, number: u64) -> BlockAttributes {
     }
 }
 
+/// What somebody does to a header.
+type Change = fn(&mut Header, B256);
+
 /// The chain that somebody else made.
 fn foreign() -> Chain {
     let (spec, genesis) = rules();
@@ -149,7 +152,7 @@ fn whatever_does_not_follow_from_execution_is_refused_and_changes_nothing() {
     let (spec, genesis) = rules();
     let mut ours = Chain::create(None, spec, &genesis).unwrap();
     let wrong = B256::repeat_byte(1);
-    let headers: [(&str, fn(&mut Header, B256)); 14] = [
+    let headers: [(&str, Change); 14] = [
         ("state root", |header, wrong| header.state_root = wrong),
         ("receipts root", |header, wrong| header.receipts_root = wrong),
         ("transactions root", |header, wrong| header.transactions_root = wrong),

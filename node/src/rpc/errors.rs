@@ -160,8 +160,8 @@ impl RpcError {
 
     /// The call or estimate reverted with `output`.
     pub fn reverted(output: &Bytes) -> Self {
-        let message = match alloy_sol_types::decode_revert_reason(output) {
-            Some(reason) => format!("execution reverted: {}", echo(reason.trim_start_matches("revert: "))).into(),
+        let message = match mayfly_evm::revert_reason(output) {
+            Some(reason) => format!("execution reverted: {}", echo(&reason)).into(),
             None => Cow::Borrowed("execution reverted"),
         };
         Self::new(REVERTED, message).with_data(output)
