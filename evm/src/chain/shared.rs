@@ -15,7 +15,7 @@ pub(crate) struct Shared {
     pub(crate) durable: RwLock<Durable>,
     /// Older blocks; none for a chain in memory, and empty once the chain is closed.
     history: Option<RwLock<Option<Arc<History>>>>,
-    /// At the executed head; only touched while a block is sealed or proved.
+    /// At the executed head; only touched while a block is sealed, proved or simulated.
     pub(crate) trie: Mutex<Tries>,
     progress: Mutex<Progress>,
     moved: Condvar,

@@ -1,7 +1,8 @@
 //! Reading a chain: what RPC needs.
 //!
 //! A [`ChainReader`] sees durable blocks only. Reads never hold the writer up: a lock is held for one look-up, and a
-//! [`StateView`] that lasts longer stays at its block through the undo records of the blocks after it.
+//! [`StateView`] that lasts longer stays at its block through the undo records of the blocks after it. Only the state root
+//! of a simulated block takes the chain's tries for a moment.
 
 mod blocks;
 mod bounded;

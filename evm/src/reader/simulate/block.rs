@@ -1,7 +1,9 @@
 //! One simulated block.
 
 use super::{
-    SimulatedBlock, SimulatedCall, SimulatedTx, Simulation, SimulationCall, SimulationError, overrides,
+    SimulatedBlock, SimulatedCall, SimulatedTx, Simulation, SimulationCall, SimulationError,
+    header::header,
+    overrides,
     plan::Planned,
     precompiles::MovedPrecompiles,
     state::SimulatedState,
@@ -15,13 +17,9 @@ use crate::{
     spec::SystemInput,
     state::{Changes, Overlay},
 };
-use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH, proofs::calculate_withdrawals_root};
-use alloy_eips::{
-    eip4844::DATA_GAS_PER_BLOB,
-    eip4895::Withdrawal,
-    eip7685::{EMPTY_REQUESTS_HASH, Requests},
-};
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
+use alloy_consensus::{Header, proofs::calculate_withdrawals_root};
+use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip4895::Withdrawal, eip7685::Requests};
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use revm::{
     ExecuteEvm, InspectEvm, SystemCallEvm,
@@ -371,34 +369,5 @@ impl<'a> Run<'a> {
         let mut account = self.overlay().account(address)?.unwrap_or_default();
         account.balance = account.balance.saturating_add(wei);
         Ok(self.overlay().set_account(address, account)?)
-    }
-}
-
-/// A block's header before its calls.
-fn header(rules: Rules<'_>, fork: SpecId, (parent, parent_hash): (&Header, B256), planned: &Planned<'_>) -> Header {
-    let from = |spec: SpecId| fork.is_enabled_in(spec);
-    let asked = planned.asked;
-    let own_fee = || {
-        let next = rules.spec.next_base_fee(parent, fork);
-        if rules.simulation.validation { next } else { next.map(|_| 0) }
-    };
-    let base_fee = asked.and_then(|asked| asked.header.base_fee).filter(|_| from(SpecId::LONDON)).or_else(own_fee);
-    let beacon_root = asked.and_then(|asked| asked.beacon_root).unwrap_or_default();
-    Header {
-        parent_hash,
-        ommers_hash: EMPTY_OMMER_ROOT_HASH,
-        beneficiary: planned.beneficiary,
-        difficulty: if from(SpecId::MERGE) { U256::ZERO } else { parent.difficulty },
-        number: planned.number,
-        gas_limit: planned.gas_limit,
-        timestamp: planned.timestamp,
-        mix_hash: planned.prev_randao,
-        nonce: B64::ZERO,
-        base_fee_per_gas: base_fee,
-        withdrawals_root: from(SpecId::SHANGHAI).then_some(B256::ZERO),
-        excess_blob_gas: from(SpecId::CANCUN).then(|| rules.spec.next_excess_blob_gas(parent, planned.timestamp)),
-        parent_beacon_block_root: from(SpecId::CANCUN).then_some(beacon_root),
-        requests_hash: from(SpecId::PRAGUE).then_some(EMPTY_REQUESTS_HASH),
-        ..Header::default()
     }
 }

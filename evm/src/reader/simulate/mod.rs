@@ -7,6 +7,7 @@
 
 mod block;
 mod error;
+mod header;
 mod overrides;
 mod plan;
 mod precompiles;
