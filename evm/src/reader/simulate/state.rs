@@ -10,8 +10,8 @@ use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::bytecode::Bytecode;
 use std::collections::BTreeMap;
 
-/// Most values that a simulation may change: they are taken through the tries for every state root.
-const MAX_CHANGED_VALUES: usize = 200_000;
+/// Most values that a simulation may touch, those included that are as before in the end.
+const MAX_TOUCHED_VALUES: usize = 200_000;
 
 /// A value at the base and now.
 type Change<T> = (T, T);
@@ -41,8 +41,8 @@ impl SimulatedState {
             self.slots.entry((change.address, change.slot)).or_insert((change.old, U256::ZERO)).1 = change.new;
         }
         self.codes.extend(changes.codes.iter().cloned());
-        if self.accounts.len() + self.slots.len() > MAX_CHANGED_VALUES {
-            let why = format!("the simulation changes more than {MAX_CHANGED_VALUES} accounts and slots");
+        if self.accounts.len() + self.slots.len() > MAX_TOUCHED_VALUES {
+            let why = format!("the simulation touches more than {MAX_TOUCHED_VALUES} accounts and slots");
             return Err(SimulationError::Call(why));
         }
         Ok(())
