@@ -44,7 +44,10 @@ if [ -e "$apis" ]; then arguments+=(--execution-apis "$apis"); fi
 if [ -e "$states" ]; then
   case "$states" in
     *.tar.xz)
-      python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="data")' "$states" "$work"
+      # Older releases of Python 3.11 know no filter.
+      python3 -c 'import sys, tarfile
+safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+tarfile.open(sys.argv[1]).extractall(sys.argv[2], **safe)' "$states" "$work"
       states="$work" ;;
   esac
   arguments+=(--state-tests "$states")
