@@ -184,6 +184,12 @@ impl Submission {
         let attempt = self.sender.sign(&self.intent, nonce, self.gas_limit, fees).await?;
         match self.sender.broadcast(&attempt.raw).await {
             Ok(_) => self.attempts.push(attempt),
+            // It may have reached the pool before the answer broke.
+            Err(error) if error.is_temporary() => {
+                tracing::debug!(%error, nonce, "broadcast failed, trying again");
+                self.attempts.push(attempt);
+                self.in_pool = false;
+            }
             Err(error) => tracing::warn!(%error, nonce, "replacement refused"),
         }
         Ok(())

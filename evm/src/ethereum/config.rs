@@ -21,6 +21,8 @@ const CONSOLIDATION_REQUESTS: Address = address!("0x0000BBdDc7CE488642fb579F8B00
 const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 /// Of a genesis block: above that many update fractions the price of a blob has no meaning.
 const MAX_EXCESS_FRACTIONS: u128 = 64;
+/// More blobs than any block will have: what is multiplied with it stays far from overflow.
+const MAX_BLOBS: u64 = 4_096;
 const ETHER: u64 = 1_000_000_000_000_000_000;
 const DEPOSIT: u8 = 0;
 const WITHDRAWAL: u8 = 1;
@@ -149,7 +151,8 @@ fn read(json: &str) -> Result<alloy_genesis::Genesis, EvmError> {
 fn check_blob_gas(spec: &ChainSpec, genesis: &Genesis) -> Result<(), EvmError> {
     let (excess, used) = (genesis.excess_blob_gas, genesis.blob_gas_used);
     let bound = |params: BlobParams| {
-        u128::from(excess) <= MAX_EXCESS_FRACTIONS * params.update_fraction && used <= params.max_blob_gas_per_block()
+        u128::from(excess) <= MAX_EXCESS_FRACTIONS.saturating_mul(params.update_fraction)
+            && used <= params.max_blob_gas_per_block()
     };
     if spec.blob_params(0, genesis.timestamp).map_or(excess == 0 && used == 0, bound) {
         return Ok(());
@@ -246,8 +249,9 @@ fn blobs(config: &ChainConfig) -> Result<Vec<BlobRule>, EvmError> {
         let Some(from) = from else { continue };
         let missing = || EvmError::Genesis(format!("blobSchedule says nothing of {name}"));
         let params = config.blob_schedule.get(name).copied().or(usual).ok_or_else(missing)?;
-        if params.update_fraction == 0 || params.max_blob_count < params.target_blob_count || params.max_blob_count == 0
-        {
+        let counts = 1..=MAX_BLOBS;
+        let sound = counts.contains(&params.max_blob_count) && params.target_blob_count <= params.max_blob_count;
+        if !sound || !(1..=u128::from(u32::MAX)).contains(&params.update_fraction) {
             return Err(EvmError::Genesis(format!("blobSchedule of {name}: {params:?}")));
         }
         let is_osaka = config.osaka_time.is_some_and(|osaka| from >= osaka);
@@ -298,6 +302,8 @@ mod tests {
         assert!(refused(r#""bpo1Time": 3"#).contains("bpo1"));
         let empty =
             r#""cancunTime": 0, "blobSchedule": {"cancun": {"target": 3, "max": 0, "baseFeeUpdateFraction": 1}}"#;
+        let flood = empty.replace("\"max\": 0", "\"max\": 18446744073709551615");
+        assert!(refused(&flood).contains("cancun"), "{}", refused(&flood));
         assert!(refused(empty).contains("cancun"), "{}", refused(empty));
         for missing in ["{}", r#"{"config": {"chainId": 7}, "difficulty": "0x1", "alloc": {}}"#] {
             assert!(ethereum_genesis(missing, None).unwrap_err().to_string().contains("is missing"));

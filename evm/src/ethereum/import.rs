@@ -11,6 +11,8 @@ use std::sync::Arc;
 /// A block's gas limit may differ from its parent's by less than this part of it.
 const GAS_LIMIT_PART: u64 = 1_024;
 const MIN_GAS_LIMIT: u64 = 5_000;
+/// Wei. A block's fee follows from its parent's in 64 bits: before it could overflow, the chain ends.
+const MAX_BASE_FEE: u64 = 1 << 60;
 const MAX_OMMERS: usize = 2;
 /// An uncle is at most so many blocks older than who names it.
 const MAX_OMMER_DEPTH: u64 = 6;
@@ -58,6 +60,9 @@ impl Chain {
 
 /// The sender of a transaction, as the fork recovers it.
 fn recover(tx: TxEnvelope, fork: SpecId) -> Result<RecoveredTx, String> {
+    if matches!(&tx, TxEnvelope::Eip4844(signed) if signed.tx().sidecar().is_some()) {
+        return Err(format!("transaction {}: blobs are no part of a block", tx.tx_hash()));
+    }
     let too_early = |what: &str| Err(format!("transaction {}: {what} before their fork", tx.tx_hash()));
     if tx.is_legacy() && !fork.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
         use alloy_consensus::Transaction as _;
@@ -80,6 +85,9 @@ fn check_header(parent: &Header, parent_hash: B256, header: &Header, fork: SpecI
     }
     if header.difficulty.is_zero() != fork.is_enabled_in(SpecId::MERGE) {
         return Err(format!("difficulty {} under {fork:?}", header.difficulty));
+    }
+    if parent.base_fee_per_gas.is_some_and(|fee| fee > MAX_BASE_FEE) {
+        return Err(format!("the base fee of its parent is above {MAX_BASE_FEE}"));
     }
     let is_first_london = fork.is_enabled_in(SpecId::LONDON) && parent.base_fee_per_gas.is_none();
     let before = parent.gas_limit.saturating_mul(if is_first_london { 2 } else { 1 });

@@ -8,7 +8,7 @@ impl ChainReader {
     /// The least gas limit with which a block after the head could hold a transaction.
     pub fn intrinsic_gas(&self, tx: &RecoveredTx) -> u64 {
         let head = self.head();
-        let fork = self.spec().spec_id(head.number() + 1, head.timestamp() + 1);
+        let fork = self.spec().spec_id(head.number() + 1, head.timestamp());
         let gas = calculate_initial_tx_gas_for_tx(tx_env(tx), fork, None);
         gas.initial_total_gas().max(gas.floor_gas())
     }

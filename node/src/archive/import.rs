@@ -9,6 +9,8 @@ use serde::Serialize;
 
 /// The file that keeps a chain's genesis beside it.
 const GENESIS_FILE: &str = "genesis.json";
+/// The file that keeps the number of the first block by stake.
+const MERGE_FILE: &str = "merge";
 
 /// What was imported.
 #[derive(Clone, Debug, Serialize)]
@@ -34,9 +36,9 @@ pub struct Imported {
 /// # Errors
 /// If a file cannot be read, or a block is not what it says; blocks before it are kept.
 pub fn import(dir: &Path, genesis: &str, blocks: &[u8]) -> eyre::Result<(Chain, Imported)> {
-    let merge = first_by_stake(blocks);
-    let (spec, block_0) = ethereum_genesis(genesis, merge)?;
     std::fs::create_dir_all(dir).wrap_err_with(|| dir.display().to_string())?;
+    let merge = merge_block(dir, blocks)?;
+    let (spec, block_0) = ethereum_genesis(genesis, merge)?;
     let chain_id = spec.chain_id;
     let mut chain = Chain::open_or_create(&dir.join("chain"), spec, &block_0)?;
     std::fs::write(dir.join(GENESIS_FILE), genesis)?;
@@ -55,6 +57,9 @@ pub fn import(dir: &Path, genesis: &str, blocks: &[u8]) -> eyre::Result<(Chain, 
         executed += 1;
     }
     chain.flush()?;
+    if let Some(number) = merge.filter(|number| chain.head().number() >= *number) {
+        std::fs::write(dir.join(MERGE_FILE), number.to_string())?;
+    }
     let head = chain.head();
     let imported = Imported {
         chain_id,
@@ -66,6 +71,16 @@ pub fn import(dir: &Path, genesis: &str, blocks: &[u8]) -> eyre::Result<(Chain, 
         state_root: head.header.state_root,
     };
     Ok((chain, imported))
+}
+
+/// The first block by stake: as it was found once, for an export that goes on has only later ones.
+fn merge_block(dir: &Path, blocks: &[u8]) -> eyre::Result<Option<u64>> {
+    let file = dir.join(MERGE_FILE);
+    if file.exists() {
+        let text = std::fs::read_to_string(&file)?;
+        return Ok(Some(text.trim().parse().wrap_err_with(|| file.display().to_string())?));
+    }
+    Ok(first_by_stake(blocks))
 }
 
 /// The first block of an export that no work was done for.

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 pub(crate) use build::{BuildError, Built, PayloadAttributes};
 pub use import::{Imported, import};
-pub(crate) use pool::{MempoolContent, MempoolError};
+pub(crate) use pool::{MempoolContent, MempoolError, without_blobs};
 
 use pool::Mempool;
 

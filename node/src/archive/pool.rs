@@ -86,27 +86,36 @@ fn tip(tx: &RecoveredTx) -> u128 {
     tx.tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.tx.max_fee_per_gas())
 }
 
+/// Whether a replacement's fee is so much higher.
+fn outbids(new: u128, old: u128, percent: u128) -> bool {
+    U256::from(new) * U256::from(100) >= U256::from(old) * U256::from(100 + percent)
+}
+
 impl Mempool {
     pub(super) fn insert(&mut self, tx: RecoveredTx) -> Result<B256, MempoolError> {
         let hash = tx.hash();
         let all: usize = self.by_sender.values().map(BTreeMap::len).sum();
-        let of_sender = self.by_sender.entry(tx.sender).or_default();
+        let of_sender = self.by_sender.get(&tx.sender).map_or(0, BTreeMap::len);
         let nonce = tx.tx.nonce();
-        match of_sender.get(&nonce) {
+        match self.by_sender.get(&tx.sender).and_then(|waiting| waiting.get(&nonce)) {
             Some(other) if other.hash() == hash => return Err(MempoolError::AlreadyKnown),
             Some(other) => {
                 let percent = if tx.tx.blob_hashes().is_empty() { BUMP_PERCENT } else { BLOB_BUMP_PERCENT };
-                let enough = |new: u128, old: u128| new / 100 >= old.saturating_mul(100 + percent) / 10_000;
-                let fees = enough(tx.tx.max_fee_per_gas(), other.tx.max_fee_per_gas()) && enough(tip(&tx), tip(other));
-                if !fees {
+                let blob_fee = |tx: &RecoveredTx| tx.tx.max_fee_per_blob_gas().unwrap_or_default();
+                let fees = [
+                    (tx.tx.max_fee_per_gas(), other.tx.max_fee_per_gas()),
+                    (tip(&tx), tip(other)),
+                    (blob_fee(&tx), blob_fee(other)),
+                ];
+                if !fees.iter().all(|(new, old)| outbids(*new, *old, percent)) {
                     return Err(MempoolError::Underpriced(percent));
                 }
             }
             None if all >= MAX_TRANSACTIONS => return Err(MempoolError::Full(all)),
-            None if of_sender.len() >= MAX_OF_SENDER => return Err(MempoolError::Full(of_sender.len())),
+            None if of_sender >= MAX_OF_SENDER => return Err(MempoolError::Full(of_sender)),
             None => {}
         }
-        of_sender.insert(nonce, Arc::new(tx));
+        self.by_sender.entry(tx.sender).or_default().insert(nonce, Arc::new(tx));
         Ok(hash)
     }
 
@@ -149,6 +158,12 @@ pub(super) fn check(reader: &ChainReader, raw: &[u8]) -> Result<RecoveredTx, Mem
         return refuse(Refusal::Unsupported(tx.tx.ty()));
     }
     let (limit, most) = (tx.tx.gas_limit(), head.header.gas_limit.min(mayfly_evm::TX_GAS_LIMIT_CAP));
+    if tx.tx.max_fee_per_gas() == 0 && head.header.base_fee_per_gas.is_some() {
+        return refuse(Refusal::FeeTooLow { max_fee: 0, base_fee: head.header.base_fee_per_gas.unwrap_or_default() });
+    }
+    if tx.tx.nonce() == u64::MAX {
+        return refuse(Refusal::Invalid("nonce has max value".into()));
+    }
     if limit > most {
         return refuse(Refusal::GasLimitTooHigh { limit, max: most });
     }
@@ -173,9 +188,22 @@ pub(super) fn check(reader: &ChainReader, raw: &[u8]) -> Result<RecoveredTx, Mem
 }
 
 /// Checks the blobs that travel with a transaction, and leaves them behind.
-fn without_blobs(tx: Transaction) -> Result<Transaction, MempoolError> {
+pub(crate) fn without_blobs(tx: Transaction) -> Result<Transaction, MempoolError> {
     let Transaction::Signed(TxEnvelope::Eip4844(signed)) = tx else { return Ok(tx) };
     signed.tx().validate(EnvKzgSettings::Default.get()).map_err(|error| MempoolError::Blobs(error.to_string()))?;
     let (tx, signature, hash) = signed.into_parts();
     Ok(Transaction::Signed(TxEnvelope::Eip4844(Signed::new_unchecked(tx.drop_sidecar(), signature, hash))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_pays_ten_percent_more_or_stays_outside() {
+        assert!(outbids(110, 100, BUMP_PERCENT) && outbids(0, 0, BUMP_PERCENT));
+        assert!(!outbids(109, 100, BUMP_PERCENT) && !outbids(50, 50, BUMP_PERCENT) && !outbids(1, 1, BUMP_PERCENT));
+        assert!(outbids(200, 100, BLOB_BUMP_PERCENT) && !outbids(199, 100, BLOB_BUMP_PERCENT));
+        assert!(!outbids(u128::MAX, u128::MAX, BUMP_PERCENT));
+    }
 }

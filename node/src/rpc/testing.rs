@@ -11,7 +11,7 @@ use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
 use super::errors::{INVALID_PARAMS, METHOD_NOT_FOUND, RpcError, SERVER};
 use super::params::{Json, Params};
-use crate::archive::{BuildError, Built, PayloadAttributes};
+use crate::archive::{BuildError, Built, PayloadAttributes, without_blobs};
 
 /// `testing_buildBlockV1`: a block on the head that nobody keeps.
 pub(crate) fn build_block(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
@@ -31,8 +31,13 @@ pub(crate) fn build_block(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
         ));
     }
     let decode = |(index, raw): (usize, Bytes)| {
-        let tx = Transaction::decode_ethereum(&raw).and_then(Transaction::recover);
-        tx.map(Arc::new).map_err(|error| RpcError::params(format!("transaction {index}: {error}")))
+        let refuse = |error: &dyn std::fmt::Display| RpcError::params(format!("transaction {index}: {error}"));
+        let tx = Transaction::decode_ethereum(&raw).map_err(|error| refuse(&error))?;
+        let tx = match tx.as_signed().and_then(|tx| tx.as_eip4844()).is_some_and(|tx| tx.tx().sidecar().is_some()) {
+            true => without_blobs(tx).map_err(|error| refuse(&error))?,
+            false => tx,
+        };
+        tx.recover().map(Arc::new).map_err(|error| refuse(&error))
     };
     let transactions = transactions
         .map(|list| list.into_iter().enumerate().map(decode).collect::<Result<Vec<Arc<RecoveredTx>>, _>>())

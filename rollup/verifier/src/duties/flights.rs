@@ -2,7 +2,7 @@
 
 use alloy_primitives::{B256, U256};
 use mayfly_l1::{L1Error, Submission};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use super::Action;
 
@@ -24,6 +24,7 @@ pub(super) struct Mined {
 struct Flight {
     action: Action,
     nonce: u64,
+    watch: Id,
 }
 
 /// Actions that were sent and whose end is not known.
@@ -31,7 +32,7 @@ struct Flight {
 pub(super) struct Flights {
     under_way: Vec<Flight>,
     /// Dropping it stops all watching.
-    watches: JoinSet<(u64, Result<Mined, L1Error>)>,
+    watches: JoinSet<Result<Mined, L1Error>>,
 }
 
 impl Flights {
@@ -59,28 +60,26 @@ impl Flights {
 
     pub(super) fn watch(&mut self, action: Action, submission: Submission) {
         let nonce = submission.nonce();
-        self.under_way.push(Flight { action, nonce });
-        self.watches.spawn(async move {
-            let mined = submission.confirm().await.map(|receipt| Mined {
+        let watch = self.watches.spawn(async move {
+            submission.confirm().await.map(|receipt| Mined {
                 tx_hash: receipt.transaction_hash,
                 block: receipt.block_number.unwrap_or_default(),
-            });
-            (nonce, mined)
+            })
         });
+        self.under_way.push(Flight { action, nonce, watch: watch.id() });
     }
 
     /// The next one that ends; never while none is under way.
     pub(super) async fn next(&mut self) -> Landing {
         loop {
-            match self.watches.join_next().await {
-                Some(Ok((nonce, result))) => {
-                    if let Some(at) = self.under_way.iter().position(|flight| flight.nonce == nonce) {
-                        return Landing { action: self.under_way.swap_remove(at).action, result };
-                    }
-                }
-                // A watch panics never and is cancelled only with all the others.
-                Some(Err(error)) => tracing::error!(%error, "a watch over a transaction broke"),
+            let (watch, result) = match self.watches.join_next_with_id().await {
+                Some(Ok(done)) => done,
+                // It does not panic; if it did, its action is looked at again.
+                Some(Err(error)) => (error.id(), Err(L1Error::Config(format!("a watch broke: {error}")))),
                 None => std::future::pending().await,
+            };
+            if let Some(at) = self.under_way.iter().position(|flight| flight.watch == watch) {
+                return Landing { action: self.under_way.swap_remove(at).action, result };
             }
         }
     }

@@ -224,7 +224,9 @@ impl Duties {
                 return Err(L1Error::InsufficientFunds(reason));
             }
         }
-        sender.send(&action.intent, &self.context.roles.submit).await
+        // It is watched until its nonce is used, however long: a second one beside it could be mined too.
+        let options = SubmitOptions { timeout: Duration::MAX, ..self.context.roles.submit.clone() };
+        sender.send(&action.intent, &options).await
     }
 
     /// Notes the end of what was under way; false if it failed.
