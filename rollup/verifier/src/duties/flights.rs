@@ -1,4 +1,4 @@
-//! Transactions under way: one that is not mined holds up no other, and nothing is sent twice.
+//! Transactions under way: one that is not mined holds up no other, and what is under way is not sent again.
 
 use alloy_primitives::{B256, U256};
 use mayfly_l1::{L1Error, Submission};
