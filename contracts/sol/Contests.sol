@@ -67,6 +67,7 @@ abstract contract Contests is Credits {
     error ResolverTimedOut(uint256 timeout);
     error ResolverHasTime(uint256 until);
     error NoStake();
+    error StakeAboveMax(uint256 staked, uint256 maxStake);
     error NotRejected(bytes32 claimHash);
     error ClaimNotFinal(bytes32 claimHash);
 
@@ -85,8 +86,12 @@ abstract contract Contests is Credits {
     /// leader's bond leads, and a new window begins, which ends at the deadline at the latest: the number of changes
     /// counts for nothing, so nobody can use up the time with many at once.
     /// @param claimHash_ The claim.
-    function escalate(bytes32 claimHash_) external payable {
+    /// @param maxStake What the caller means to have staked on it afterwards. A payment that goes beyond reverts, so
+    /// that one which is sent twice, as after a reorganisation, counts once.
+    function escalate(bytes32 claimHash_, uint256 maxStake) external payable {
         if (msg.value == 0) revert NoStake();
+        uint256 staked = stakeOf[claimHash_][msg.sender];
+        if (staked + msg.value > maxStake) revert StakeAboveMax(staked, maxStake);
         Contest storage contest_ = _disputeOf(claimHash_);
         (uint64 timeout, uint64 end, uint64 deadline) = _schedule(contest_);
         if (block.timestamp < timeout) revert ResolverHasTime(timeout);

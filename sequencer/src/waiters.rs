@@ -13,6 +13,8 @@ use crate::error::{SubmitError, WaitError};
 
 /// Calls that may wait at once.
 pub(crate) const MAX_WAITERS: usize = 20_000;
+/// Drops that are remembered, at least, for calls that ask a moment later.
+const MIN_DROPS: usize = 20_000;
 
 /// A transaction in a durable block.
 #[derive(Debug, Clone)]
@@ -33,8 +35,34 @@ pub(crate) struct Waiters(Mutex<Waiting>);
 struct Waiting {
     by_hash: HashMap<B256, Vec<Waiter>>,
     count: usize,
+    drops: Drops,
     /// Nothing more will be included: what every wait is answered with.
     ended: Option<SubmitError>,
+}
+
+/// What left without being included: a transaction may be dropped between its submission and the wait for it.
+#[derive(Default)]
+struct Drops {
+    newer: HashMap<B256, SubmitError>,
+    older: HashMap<B256, SubmitError>,
+}
+
+impl Drops {
+    fn insert(&mut self, hash: B256, why: SubmitError) {
+        if self.newer.len() >= MIN_DROPS {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(hash, why);
+    }
+
+    fn remove(&mut self, hash: &B256) {
+        self.newer.remove(hash);
+        self.older.remove(hash);
+    }
+
+    fn get(&self, hash: &B256) -> Option<&SubmitError> {
+        self.newer.get(hash).or_else(|| self.older.get(hash))
+    }
 }
 
 impl Waiters {
@@ -49,11 +77,11 @@ impl Waiters {
         // Dropped last, when the receiver is closed.
         let _forget = Forget { waiters: self, hash };
         let (sender, receiver) = oneshot::channel();
-        let ended = self.register(hash, sender)?;
+        let gone = self.register(hash, sender)?;
         if let Some(included) = look_up() {
             return Ok(included);
         }
-        if let Some(why) = ended {
+        if let Some(why) = gone {
             return Err(WaitError::Dropped(why));
         }
         match tokio::time::timeout(timeout, receiver).await {
@@ -76,11 +104,18 @@ impl Waiters {
         }
     }
 
+    /// A transaction may be included from now on, whatever became of it before.
+    pub(crate) fn entered(&self, hash: &B256) {
+        self.0.lock().drops.remove(hash);
+    }
+
     /// A transaction left without being included.
     pub(crate) fn dropped(&self, hash: B256, why: &SubmitError) {
-        for waiter in self.0.lock().take(&hash) {
+        let mut waiting = self.0.lock();
+        for waiter in waiting.take(&hash) {
             let _ = waiter.send(Err(why.clone()));
         }
+        waiting.drops.insert(hash, why.clone());
     }
 
     /// Nothing more will be included: whoever waits, or asks later, is told why.
@@ -98,10 +133,11 @@ impl Waiters {
         self.0.lock().count
     }
 
+    /// Why there is nothing to wait for, if so.
     fn register(&self, hash: B256, waiter: Waiter) -> Result<Option<SubmitError>, WaitError> {
         let mut waiting = self.0.lock();
-        if waiting.ended.is_some() {
-            return Ok(waiting.ended.clone());
+        if let Some(why) = waiting.ended.as_ref().or_else(|| waiting.drops.get(&hash)) {
+            return Ok(Some(why.clone()));
         }
         if waiting.count >= MAX_WAITERS {
             return Err(WaitError::TooManyWaiters(MAX_WAITERS));
@@ -137,5 +173,36 @@ impl Drop for Forget<'_> {
             waiting.by_hash.remove(&self.hash);
         }
         waiting.count -= before - after;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    async fn told(waiters: &Waiters, hash: B256) -> WaitError {
+        waiters.wait(hash, Duration::from_millis(1), || None).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_was_dropped_just_before_the_wait_is_said_until_it_is_submitted_again() {
+        let waiters = Waiters::default();
+        let (hash, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let why = SubmitError::Draining { since: 7 };
+        waiters.dropped(hash, &why);
+        assert_eq!(told(&waiters, hash).await, WaitError::Dropped(why.clone()));
+        assert_eq!(told(&waiters, other).await, WaitError::Timeout(other));
+        waiters.entered(&hash);
+        assert_eq!(told(&waiters, hash).await, WaitError::Timeout(hash));
+        waiters.dropped(hash, &why);
+        for number in 0..2 * MIN_DROPS as u64 {
+            waiters.dropped(B256::from(alloy_primitives::U256::from(number + 10)), &why);
+            if number == MIN_DROPS as u64 / 2 {
+                assert_eq!(told(&waiters, hash).await, WaitError::Dropped(why.clone()));
+            }
+        }
+        assert_eq!(told(&waiters, hash).await, WaitError::Timeout(hash), "remembered for ever");
+        assert_eq!(waiters.len(), 0);
     }
 }

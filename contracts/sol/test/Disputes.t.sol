@@ -105,7 +105,7 @@ contract DisputesTest is Rig {
         settlement.resolve(right);
         vm.warp(timeout - 1);
         vm.expectRevert(abi.encodeWithSelector(Contests.ResolverHasTime.selector, timeout));
-        settlement.escalate{value: 1}(right);
+        settlement.escalate{value: 1}(right, 1);
         resolve(right);
         bytes memory err = abi.encodeWithSelector(Contests.ContestDecided.selector, settlement.contestOf(right), right);
         vm.prank(address(committee));
@@ -137,7 +137,7 @@ contract DisputesTest is Rig {
         eq(leader(), right, "one short of twice");
         vm.warp(block.timestamp + 1);
         vm.expectRevert(abi.encodeWithSelector(Contests.ContestDecided.selector, settlement.contestOf(right), right));
-        settlement.escalate{value: 1}(wrong);
+        settlement.escalate{value: 1}(wrong, 1);
         vm.expectRevert(abi.encodeWithSelector(Settlement.NotFinalizable.selector, wrong));
         settlement.finalize(wrong);
         settlement.finalize(right);
@@ -145,6 +145,22 @@ contract DisputesTest is Rig {
         eq(paid(honest, right), 2 * BOND + 15 * BOND * 2 / 8, "honest share");
         eq(paid(friend, right), 6 * BOND + 15 * BOND * 6 / 8, "friend's share");
         eq(address(settlement).balance, 0, "nothing stays");
+    }
+
+    function test_a_stake_that_is_sent_twice_counts_once() public {
+        dispute();
+        toEscalation();
+        uint256 own = settlement.stakeOf(right, honest);
+        vm.deal(honest, 4 * BOND);
+        vm.startPrank(honest);
+        settlement.escalate{value: 2 * BOND}(right, own + 2 * BOND);
+        vm.expectRevert(abi.encodeWithSelector(Contests.StakeAboveMax.selector, own + 2 * BOND, own + 2 * BOND));
+        settlement.escalate{value: 2 * BOND}(right, own + 2 * BOND);
+        vm.stopPrank();
+        eq(settlement.stakeOf(right, honest), own + 2 * BOND, "once");
+        // What others stake is not counted.
+        escalate(friend, right, BOND);
+        eq(settlement.stakeOf(right, friend), BOND, "a friend's own limit");
     }
 
     function test_nobody_cuts_the_challenge_window_by_rivalling_itself() public {
@@ -209,7 +225,7 @@ contract DisputesTest is Rig {
         vm.warp(deadline);
         vm.deal(address(this), 10_000 ether);
         vm.expectRevert(abi.encodeWithSelector(Contests.ContestDecided.selector, contest, wrong));
-        settlement.escalate{value: 10_000 ether}(right);
+        settlement.escalate{value: 10_000 ether}(right, 10_000 ether);
         settlement.finalize(wrong);
     }
 

@@ -83,7 +83,7 @@ contract Brawl is Rig {
         address by = backers[who % 3];
         vm.deal(by, by.balance + amount);
         vm.prank(by);
-        settlement.escalate{value: amount}(hashes[pick % hashes.length]);
+        settlement.escalate{value: amount}(hashes[pick % hashes.length], type(uint256).max);
         paidIn += amount;
     }
 

@@ -186,9 +186,10 @@ abstract contract Rig is Checks {
     }
 
     function escalate(address by, bytes32 claimHash, uint256 amount) internal {
+        uint256 staked = settlement.stakeOf(claimHash, by);
         vm.deal(by, by.balance + amount);
         vm.prank(by);
-        settlement.escalate{value: amount}(claimHash);
+        settlement.escalate{value: amount}(claimHash, staked + amount);
     }
 
     function resolve(bytes32 winner) internal {

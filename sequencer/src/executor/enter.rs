@@ -20,7 +20,9 @@ impl Executor {
         self.shared.gate.check()?;
         let hash = pooled.hash;
         let account = self.account(pooled.sender);
-        for left in self.pool.insert(pooled, account)? {
+        let left = self.pool.insert(pooled, account)?;
+        self.shared.waiters.entered(&hash);
+        for left in left {
             let why = SubmitError::PoolFull(self.settings.pool.max_transactions);
             self.drop_pooled(left, &why);
         }

@@ -204,7 +204,7 @@ impl Life {
             let (leader, ours) = (bond(contest.leader), bond(claim.hash));
             let stake = (leader * U256::from(2)).saturating_sub(ours);
             if contest.leader != claim.hash && !stake.is_zero() && ours + stake <= U256::from(GRIEFER_BUDGET) {
-                let call = Settlement::escalateCall { claimHash_: claim.hash };
+                let call = Settlement::escalateCall { claimHash_: claim.hash, maxStake: U256::MAX };
                 self.call(&self.keys.griefer, self.info.settlement, stake, &call);
             }
         }

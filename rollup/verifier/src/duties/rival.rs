@@ -107,7 +107,7 @@ impl Context {
             return Ok(None);
         };
         let what = format!("stake {stake} wei on claim {} of batch {}", short(claim.hash), claim.claim.batchSeq);
-        let call = Settlement::escalateCall { claimHash_: claim.hash };
+        let call = Settlement::escalateCall { claimHash_: claim.hash, maxStake: staked.saturating_add(stake) };
         Ok((!stake.is_zero()).then(|| Action::call("rival", what, settlement, &call, stake)))
     }
 }

@@ -114,7 +114,7 @@ async fn with_a_dead_resolver_the_right_claim_outlasts_a_griefer() {
         let bond =
             async |hash| world.call(world.info.settlement, &Settlement::recordCall { claimHash_: hash }).await.bond;
         let stake = bond(right).await * U256::from(2) - bond(wrong).await;
-        let call = Settlement::escalateCall { claimHash_: wrong };
+        let call = Settlement::escalateCall { claimHash_: wrong, maxStake: U256::MAX };
         griefer.transact(world.info.settlement, &call, stake, &quick()).await.unwrap();
         lead(&world, contest, right).await;
     }
@@ -152,7 +152,7 @@ async fn nobody_defends_beyond_the_budget() {
     assert_eq!(world.call(world.info.settlement, &staked).await, U256::from(2 * ETHER), "all of the budget");
     // To lead again would take 6 ether more.
     let mut events = rival.events();
-    let call = Settlement::escalateCall { claimHash_: wrong };
+    let call = Settlement::escalateCall { claimHash_: wrong, maxStake: U256::MAX };
     let griefer = world.sender(GRIEFER).await;
     griefer.transact(world.info.settlement, &call, U256::from(3 * ETHER), &quick()).await.unwrap();
     lead(&world, contest, wrong).await;
