@@ -75,6 +75,6 @@ pub use spec::{
     Activation, BEACON_ROOTS_ADDRESS, BaseFeeRule, BlobRule, BlockReward, ChainSpec, Fork, HISTORY_ADDRESS,
     HeaderRules, PROTOCOL_VERSIONS, RequestRule, RequestSource, SystemCall, SystemInput, TX_GAS_LIMIT_CAP,
 };
-pub use state::AccountInfo;
+pub use state::{AccountInfo, StateSize};
 pub use transaction::{BLOB_TX_TYPE, DEPOSIT_TX_TYPE, RecoveredTx, Transaction};
 pub use trie::{Trie, TrieValue};

@@ -40,6 +40,12 @@ impl RollupInfo {
         keccak256(("mayfly genesis v1".to_owned(), l1, self.rollup, rules).abi_encode_params())
     }
 
+    /// Whether this is the same rollup, created in another block: L1 took the first creation back.
+    pub fn is_created_again(&self, before: &Self) -> bool {
+        let (number, hash, time) = (before.l1_number, before.l1_hash, before.l1_time);
+        hash != self.l1_hash && Self { l1_number: number, l1_hash: hash, l1_time: time, ..self.clone() } == *before
+    }
+
     /// When deposits end as planned, drain included.
     pub const fn planned_close_time(&self) -> u64 {
         self.config.endTime.saturating_add(self.config.drain)

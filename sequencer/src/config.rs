@@ -31,6 +31,8 @@ pub struct SequencerSettings {
     pub pause_after_seconds: u64,
     /// Nor with more than this unposted.
     pub max_unposted_bytes: usize,
+    /// With about so much state in memory, nothing is taken but what comes through L1's queue.
+    pub max_state_bytes: usize,
     /// Before the close time, how long the sequencer keeps to itself to post the rest. What was answered and L1 takes
     /// back is put on the chain again until about two L1 blocks before it.
     pub post_margin_seconds: u64,
@@ -59,6 +61,7 @@ impl Default for SequencerSettings {
             throttle_after_seconds: 120,
             pause_after_seconds: 300,
             max_unposted_bytes: 64 << 20,
+            max_state_bytes: 4 << 30,
             post_margin_seconds: 60,
             overdue_margin_seconds: 120,
             l1_poll_ms: 2_000,

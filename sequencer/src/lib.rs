@@ -60,7 +60,7 @@ pub use answers::LostAnswers;
 pub use condition::{Condition, Mode};
 pub use config::SequencerSettings;
 pub use error::{SequencerError, SubmitError, WaitError};
-pub use executor::{last_stand, leave_for_rescue};
+pub use executor::{forget_stands, last_stand, leave_for_rescue};
 pub use handle::{SequencerHandle, Status};
 pub use intake::MAX_TRANSACTION_BYTES;
 pub use origin::Origin;

@@ -97,6 +97,14 @@ pub enum PauseReason {
         /// The limit.
         max_bytes: usize,
     },
+    /// The state takes more memory than it may.
+    #[error("the state takes about {bytes} bytes of memory, at most {max_bytes} allowed")]
+    StateTooLarge {
+        /// About so much.
+        bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
     /// The disk does not keep up.
     #[error("{blocks} blocks wait for the disk")]
     DiskBehind {

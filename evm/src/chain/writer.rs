@@ -13,7 +13,7 @@ use crate::{
     execute::{BlockRun, Finished, Parent},
     log::{LogHandle, LogMessage},
     receipt_tree::ReceiptTree,
-    state::{Changes, Flat, HashRing, StateSource},
+    state::{Changes, Flat, HashRing, StateSize, StateSource},
     trie::{Direction, StateTrie},
 };
 use alloy_consensus::Header;
@@ -146,6 +146,11 @@ impl Chain {
     /// Token balances at the executed head.
     pub const fn fold(&self) -> &Fold {
         &self.fold
+    }
+
+    /// How much state there is at the durable head.
+    pub fn state_size(&self) -> StateSize {
+        self.shared.durable.read().flat.size()
     }
 
     /// An account at the executed head.

@@ -11,6 +11,7 @@ mod source;
 
 pub use account::AccountInfo;
 pub(crate) use changes::{AccountChange, Changes, SlotChange};
-pub(crate) use flat::{Flat, set_slot};
+pub(crate) use flat::Flat;
+pub use flat::StateSize;
 pub(crate) use overlay::Overlay;
 pub(crate) use source::{HashRing, StateError, StateSource};

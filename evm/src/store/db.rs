@@ -10,7 +10,7 @@ use crate::{
     fold::Fold,
     log::{Position, Take, put_account, put_fold_key, put_u256, take_fold_key},
     receipt_tree::ReceiptTree,
-    state::{Flat, set_slot},
+    state::Flat,
 };
 use alloy_primitives::{Address, B256, Bytes};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
@@ -221,11 +221,11 @@ fn load_row(flat: &mut Flat, fold: &mut Fold, key: &[u8], value: &[u8]) -> Optio
         }
         b's' => {
             let address: Address = key.address()?;
-            set_slot(flat.storages.entry(address).or_default(), key.u256()?, row.u256()?);
+            flat.set_slots(address, std::iter::once((key.u256()?, row.u256()?)));
         }
         b'c' => {
             let code = Bytecode::new_raw_checked(Bytes::copy_from_slice(value)).ok()?;
-            flat.codes.insert(key.b256()?, code);
+            flat.add_code(key.b256()?, code);
             return key.end();
         }
         b'f' => fold.set(&take_fold_key(&mut key)?, row.u256()?),

@@ -146,6 +146,40 @@ impl Ledger {
         }
     }
 
+    /// L1 took a rollup's creation back and holds it in another block. All that it held of the rollup is gone with the
+    /// first one, what was built on that is void, and how far it was answered is no longer known by its blocks.
+    pub async fn move_rollup(&self, rollup: &Rollup) -> Result<(), LedgerError> {
+        let address = rollup.address.as_slice();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "UPDATE rollups SET config = $2, created_number = $3, created_hash = $4, created_log = $5 WHERE address = $1",
+            address,
+            rollup.config,
+            int("L1 number", rollup.created.number)?,
+            rollup.created.hash.as_slice(),
+            int("log index", rollup.created.index)?,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("DELETE FROM lifecycle_steps WHERE rollup = $1 AND l1_hash IS NOT NULL", address)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!("DELETE FROM claims WHERE rollup = $1", address).execute(&mut *tx).await?;
+        sqlx::query!(
+            "UPDATE batches SET state = 'void', header_hash = NULL, included_tx = NULL, included_number = NULL, \
+             included_hash = NULL, included_time = NULL WHERE rollup = $1 AND state <> 'void'",
+            address
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("DELETE FROM answered WHERE rollup = $1", address).execute(&mut *tx).await?;
+        tx.commit().await?;
+        match self.rollup(rollup.address).await? {
+            Some(stored) if stored == *rollup => Ok(()),
+            _ => Err(LedgerError::KeyConflict { what: "rollup", key: rollup.address.to_string() }),
+        }
+    }
+
     /// One rollup.
     pub async fn rollup(&self, address: Address) -> Result<Option<Rollup>, LedgerError> {
         Ok(self.rollups().await?.into_iter().find(|rollup| rollup.address == address))

@@ -142,7 +142,7 @@ async fn start_rollup(inner: &Arc<Inner>, request: StartRequest) -> eyre::Result
 }
 
 /// Where in its block the creation log stands.
-async fn log_index(inner: &Inner, creation: &Creation) -> eyre::Result<u64> {
+pub(super) async fn log_index(inner: &Inner, creation: &Creation) -> eyre::Result<u64> {
     let block = inner.l1.block_with_logs(&creation.header, &[creation.factory], &[]).await?;
     let wanted = Some(&creation.rollup.into_word());
     let log = block.logs.iter().find(|log| log.data.topics().get(1) == wanted);

@@ -1,4 +1,5 @@
-//! Starts rollups that should run and do not: one that could not be opened, or whose sequencer failed. Whatever kept it
+//! Starts rollups that should run and do not: one that could not be opened, whose sequencer failed, or whose creation
+//! L1 holds in another block now. Whatever kept it
 //! from running may have been mended meanwhile: a full disk, an endpoint of L1, a lost directory.
 
 use std::collections::HashMap;
@@ -8,7 +9,12 @@ use std::time::{Duration, Instant};
 use alloy_primitives::Address;
 use mayfly_ledger::{Role, Rollup as StoredRollup};
 
-use super::{pulse::part, rollup::Running, start::Inner};
+use super::{
+    pulse::part,
+    recreate::{find_moved, move_to},
+    rollup::Running,
+    start::Inner,
+};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -52,21 +58,34 @@ pub(super) async fn heal(inner: Arc<Inner>) {
     }
 }
 
+/// One that is not in step with L1 may never be again: L1 took its creation back.
 async fn runs(inner: &Inner, rollup: Address) -> bool {
-    inner.rollups.lock().await.iter().any(|running| running.info.rollup == rollup && !running.has_failed())
+    let is_well = |running: &Running| !running.has_failed() && running.is_synced();
+    inner.rollups.lock().await.iter().any(|running| running.info.rollup == rollup && is_well(running))
+}
+
+async fn start(inner: &Arc<Inner>, stored: StoredRollup, moved: Option<StoredRollup>) -> eyre::Result<Running> {
+    if let Some(moved) = &moved {
+        move_to(inner, moved).await?;
+    }
+    Running::start(inner, moved.unwrap_or(stored)).await
 }
 
 async fn restart(inner: &Arc<Inner>, stored: StoredRollup) {
+    let name = stored.name.clone();
+    let moved = find_moved(inner, &stored).await.unwrap_or_else(|error| {
+        tracing::warn!(%name, error = format!("{error:#}"), "cannot tell whether L1 holds its creation");
+        None
+    });
     // Held to the end: the operator's request for the same rollup waits.
     let mut running = inner.rollups.lock().await;
     if let Some(at) = running.iter().position(|running| running.info.rollup == stored.address) {
-        if !running[at].has_failed() {
+        if !running[at].has_failed() && moved.is_none() {
             return;
         }
         running.swap_remove(at).stop().await;
     }
-    let name = stored.name.clone();
-    match Running::start(inner, stored).await {
+    match start(inner, stored, moved).await {
         Ok(started) => {
             tracing::warn!(%name, "started again");
             inner.readiness.clear(&part(&name));

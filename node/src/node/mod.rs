@@ -13,6 +13,7 @@ mod heal;
 pub(crate) mod known;
 mod ledger;
 mod pulse;
+mod recreate;
 mod rollup;
 mod start;
 mod usage;

@@ -1,10 +1,14 @@
 //! One rollup that this node sequences: its chain, its sequencer, and what RPC is told.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy_primitives::Address;
 use eyre::{WrapErr, ensure};
-use mayfly_evm::{Chain, ChainSpec, EvmError, salvage, set_aside};
+use mayfly_evm::{Chain, ChainSpec, salvage, set_aside};
 use mayfly_l1::{BeaconClient, L1Options};
 use mayfly_ledger::{LedgerError, Rollup as StoredRollup};
 use mayfly_rollup::{RollupInfo, genesis};
@@ -22,7 +26,7 @@ use super::{
 use crate::rpc;
 
 /// Small files beside the chain.
-const SEQUENCER_DIR: &str = "sequencer";
+pub(super) const SEQUENCER_DIR: &str = "sequencer";
 
 /// A rollup under way.
 pub(super) struct Running {
@@ -103,6 +107,11 @@ impl Running {
         self.handle.status().failure.is_some()
     }
 
+    /// Whether L1 was read up to its head.
+    pub(super) fn is_synced(&self) -> bool {
+        self.handle.status().synced
+    }
+
     /// Whether it is over: it takes nothing any more but answers.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.served.stage(), rpc::Stage::Settled | rpc::Stage::Archived)
@@ -177,7 +186,9 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
         let open = || Chain::open_or_create(&chain_dir, spec.clone(), &genesis);
         match open() {
             Err(error) if error.is_damage() => {
-                replace(&chain_dir, &dir, &error).wrap_err("putting a damaged chain aside")?;
+                let (kept, transactions) = put_aside(&chain_dir, &dir).wrap_err("putting a damaged chain aside")?;
+                let kept = kept.display();
+                tracing::error!(%error, %kept, transactions, "the chain is damaged: it is made from L1 again");
                 open()
             }
             opened => opened,
@@ -188,13 +199,10 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
 }
 
 /// Makes room for a new chain, which L1 fills with what was posted; what was only answered is left for the sequencer, as
-/// far as it can be read.
-fn replace(chain_dir: &Path, dir: &Path, error: &EvmError) -> eyre::Result<()> {
+/// far as it can be read. Returns where the old chain is now and how many transactions it left.
+pub(super) fn put_aside(chain_dir: &Path, dir: &Path) -> eyre::Result<(PathBuf, usize)> {
     let saved = salvage(chain_dir)?;
     // First the copy: a crash in between does the same again.
     leave_for_rescue(&dir.join(SEQUENCER_DIR), &saved)?;
-    let kept = set_aside(chain_dir)?;
-    let transactions = saved.len();
-    tracing::error!(%error, kept = %kept.display(), transactions, "the chain is damaged: it is made from L1 again");
-    Ok(())
+    Ok((set_aside(chain_dir)?, saved.len()))
 }

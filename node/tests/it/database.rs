@@ -5,74 +5,17 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use mayfly_ledger::Ledger;
-use mayfly_node::node::Node;
-use serde_json::{Value, json};
 
-use crate::node::{World, until};
+use crate::node::until;
+use crate::stand::Stand;
 
-/// A node with a rollup and one transaction on it.
-struct Stand {
-    world: World,
-    node: Node,
-    chain_id: u64,
-    nonce: u64,
-}
-
-impl Stand {
-    async fn start() -> Stand {
-        let world = World::start().await;
-        let node = Node::start(world.config()).await.unwrap();
-        let creation = world.create(|_, _| {}).await;
-        world.run_rollup(&node, "night", creation.rollup).await.unwrap();
-        let mut stand = Stand { world, node, chain_id: creation.chain_id, nonce: 0 };
-        stand.send().await;
-        stand
-    }
-
-    /// A transaction is answered.
-    async fn send(&mut self) -> Value {
-        let to = Address::repeat_byte(0x55);
-        let receipt = self.world.send(&self.node, self.chain_id, self.nonce, to, vec![1; 9]).await;
-        self.nonce += 1;
-        receipt
-    }
-
-    /// The newest block comes to L1, is known by the ledger, and the node says that all is well.
-    async fn is_well(&mut self) {
-        let receipt = self.send().await;
-        let number = receipt["blockNumber"].as_str().unwrap().to_owned();
-        until("a batch with the last block", async || {
-            let safe = self.world.rpc(&self.node, "mayfly_finality", json!([number])).await.unwrap();
-            (safe["tier"] != "latest").then_some(())
-        })
-        .await;
-        until("the readiness", async || (self.world.ready(&self.node).await.0 == 200).then_some(())).await;
-        let status = self.status().await;
-        assert_eq!(status["condition"]["state"], "building", "{status}");
-        assert_eq!((&status["lost_count"], &status["failure"]), (&json!(0), &Value::Null), "{status}");
-    }
-
-    async fn status(&self) -> Value {
-        let all = self.world.admin(&self.node, "/admin/rollups", None).await.unwrap();
-        all["rollups"][0]["sequencer"].clone()
-    }
-
-    async fn says_database_is_gone(&self) {
-        until("the loss of the database", async || {
-            let (_, body) = self.world.ready(&self.node).await;
-            (body["reasons"]["database"] == "it does not answer").then_some(())
-        })
-        .await;
-    }
-
-    /// Once the node is stopped, every transaction is there once and the ledger has the same batches as L1.
-    async fn ends(self) {
-        let count = self.world.rpc(&self.node, "eth_getTransactionCount", json!([self.world.user.address(), "latest"]));
-        assert_eq!(count.await.unwrap(), json!(format!("{:#x}", self.nonce)));
-        self.node.stop().await.unwrap();
-    }
+async fn says_database_is_gone(stand: &Stand) {
+    until("the loss of the database", async || {
+        let (_, body) = stand.world.ready(&stand.node).await;
+        (body["reasons"]["database"] == "it does not answer").then_some(())
+    })
+    .await;
 }
 
 /// The process that serves the node's database now.
@@ -105,7 +48,7 @@ async fn a_database_that_stands_still_is_named_and_holds_up_no_answer() {
     let everything = processes_of(postmaster(&stand));
     everything.iter().for_each(|pid| signal("-STOP", *pid));
     stand.send().await;
-    stand.says_database_is_gone().await;
+    says_database_is_gone(&stand).await;
     stand.send().await;
     everything.iter().for_each(|pid| signal("-CONT", *pid));
     stand.is_well().await;
@@ -130,7 +73,7 @@ async fn a_database_without_connections_is_named_and_waited_for() {
     ours.iter().for_each(|pid| signal("-TERM", *pid));
     take_all(&url, &mut taken).await;
     stand.send().await;
-    stand.says_database_is_gone().await;
+    says_database_is_gone(&stand).await;
     stand.send().await;
     drop(taken);
     stand.is_well().await;

@@ -14,6 +14,8 @@ mod http;
 mod mayfly;
 mod node;
 mod reads;
+mod recreate;
 mod sequenced;
 mod server;
+mod stand;
 mod ws;

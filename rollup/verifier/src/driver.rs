@@ -3,15 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
-use mayfly_l1::{BeaconClient, BlockRef, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower};
+use mayfly_l1::{
+    BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower,
+};
 use mayfly_rollup::RollupInfo;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Feed, ProposedClaim, Roles, VerifierError, VerifierEvent, VerifierHandle, View, book::ClaimBook, duties::Duties,
-    engine::Engine, feed::FedBlock, info::contracts,
+    Feed, ProposedClaim, Roles, VerifierError, VerifierEvent, VerifierHandle, View,
+    book::ClaimBook,
+    duties::Duties,
+    engine::Engine,
+    feed::FedBlock,
+    info::{contracts, locate},
 };
 
 /// Events kept for a slow listener; older ones are lost to it.
@@ -115,12 +121,30 @@ impl Verifier {
                 () = tokio::time::sleep(pause) => {}
             }
             self.book = ClaimBook::default();
+            if let Err(error) = self.look_for_creation().await {
+                self.trouble(&error.to_string());
+            }
             engine = match Engine::new(self.info.clone()) {
                 Ok(engine) => engine,
                 Err(error) => return self.trouble(&error.to_string()),
             };
             readers.send_replace(engine.reader());
         }
+    }
+
+    /// L1 may have taken the creation back and hold it in another block now. While it does not hold it, the next run
+    /// ends where this one did.
+    async fn look_for_creation(&mut self) -> Result<(), VerifierError> {
+        let header = self.l1.try_header(BlockTag::Number(self.info.l1_number)).await?;
+        if header.is_some_and(|header| header.hash() == self.info.l1_hash) {
+            return Ok(());
+        }
+        let found = locate(&self.l1, self.info.rollup, None).await?;
+        if found.is_created_again(&self.info) {
+            tracing::warn!(rollup = %found.rollup, l1_block = found.l1_number, "created again in another block");
+            self.info = Arc::new(found);
+        }
+        Ok(())
     }
 
     /// One run from the creation on.

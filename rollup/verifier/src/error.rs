@@ -63,7 +63,8 @@ impl VerifierError {
     /// Whether deriving again from the creation on can help: L1 is not what it was.
     pub fn wants_fresh_start(&self) -> bool {
         match self {
-            Self::Derivation(DeriveError::TooFar { .. }) | Self::L1(L1Error::ReorgTooDeep { .. }) => true,
+            Self::Derivation(DeriveError::TooFar { .. }) => true,
+            Self::L1(error) if error.is_about_the_chain() => true,
             Self::Derivation(error) => error.severity() == Severity::Reset,
             _ => false,
         }

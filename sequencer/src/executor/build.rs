@@ -72,7 +72,14 @@ impl Executor {
             && !matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed)
             && self.now().max(self.l1_time())
                 < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
-            && (!self.rescued.is_empty() || self.pool.has_ready() || self.has_items())
+            && (!self.rescued.is_empty() || (self.pool.has_ready() && self.full_state().is_none()) || self.has_items())
+    }
+
+    /// Why the pool offers nothing, if the state has grown too large. What comes through L1's queue, or was answered
+    /// before, is executed all the same: whoever derives the rollup does.
+    pub(super) fn full_state(&self) -> Option<PauseReason> {
+        let (bytes, max_bytes) = (self.chain.state_size().memory_bytes(), self.settings.max_state_bytes);
+        (bytes > max_bytes).then_some(PauseReason::StateTooLarge { bytes, max_bytes })
     }
 
     /// Why no block may be built now, if so.
@@ -120,13 +127,14 @@ impl Executor {
             DaChoice::Blobs | DaChoice::Cheapest => MAX_BLOCK_BYTES,
         };
         let mut filled = Filled { max_bytes, ..Filled::default() };
+        let offers = self.full_state().is_none();
         let mut builder = self.chain.begin(plan.attributes).map_err(chain_error)?;
         builder.allow(plan.allowed);
         let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
         // What comes through the queue needs no rescue.
         self.rescued.retain(|tx| !forced.contains(&tx.hash()));
         restore(&mut builder, &mut self.rescued, &mut filled)?;
-        if self.rescued.is_empty() {
+        if self.rescued.is_empty() && offers {
             fill(&mut builder, &mut self.pool, &mut filled, plan.pool_gas, started)?;
         }
         let is_empty = plan.items.is_empty() && builder.is_empty();

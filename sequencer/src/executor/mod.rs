@@ -19,4 +19,4 @@ pub(crate) use mailbox::Mailbox;
 pub use rescue::leave_for_rescue;
 pub(crate) use run::{Executor, ExecutorParts, GoOn, L1Message, Message, Note, PostingHealth};
 pub(crate) use stands::Stands;
-pub use stands::last_stand;
+pub use stands::{forget_stands, last_stand};

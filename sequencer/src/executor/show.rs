@@ -31,10 +31,11 @@ impl Executor {
         self.window.clock().close_time.saturating_sub(self.settings.post_margin_seconds)
     }
 
-    /// At the end what still waits is answered: it will not be included.
+    /// At the end, or with a full state, what still waits is answered: it will not be included.
     pub(super) fn empty_pool_at_the_end(&mut self) {
         let why = match self.gate() {
             Some(why @ (SubmitError::Closed | SubmitError::Draining { .. })) => why,
+            Some(why) if self.full_state().is_some() => why,
             _ => return,
         };
         for pooled in self.pool.clear() {
@@ -51,7 +52,8 @@ impl Executor {
             return Some(SubmitError::Draining { since });
         }
         match &self.pause {
-            None | Some(PauseReason::DiskBehind { .. }) => None,
+            Some(PauseReason::DiskBehind { .. }) => None,
+            None => self.full_state().map(|reason| SubmitError::Paused { reason: reason.to_string() }),
             Some(reason) => Some(SubmitError::Paused { reason: reason.to_string() }),
         }
     }
@@ -77,7 +79,7 @@ impl Executor {
             safe: head(self.stands.at_l1(self.tags.0)),
             finalized: head(self.stands.at_l1(self.tags.1)),
             end_time: clock.end_time,
-            pause: self.pause.clone(),
+            pause: self.pause.clone().or_else(|| self.full_state()),
             throttled: Some((self.unposted_seconds(), self.settings.throttle_after_seconds))
                 .filter(|(seconds, after)| seconds >= after),
             pool_transactions: self.pool.len(),

@@ -125,6 +125,17 @@ impl Stands {
     }
 }
 
+/// Forgets where derivation stood, for a chain that begins anew.
+///
+/// # Errors
+/// If the file cannot be removed.
+pub fn forget_stands(dir: &Path) -> Result<(), SequencerError> {
+    match std::fs::remove_file(dir.join(FILE_NAME)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Where derivation stood last, as the file in `dir` says; none if there is no file. Changes nothing: for looking at a
 /// node that is stopped.
 ///

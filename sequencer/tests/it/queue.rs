@@ -3,8 +3,9 @@
 use alloy_primitives::{Address, U256};
 use mayfly_contracts::inbox::Inbox;
 use mayfly_l1::{Anvil, Key};
+use mayfly_sequencer::{Origin, PauseReason, SubmitError, WaitError};
 
-use super::env::{Env, User, quick, settings, until};
+use super::env::{Env, PATIENCE, User, quick, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deposits_and_forced_transactions_arrive() {
@@ -32,5 +33,49 @@ async fn deposits_and_forced_transactions_arrive() {
     let derived = env.derive().await;
     assert_eq!(derived.get(head.header.number as usize), Some(&head.hash));
     assert_eq!(Anvil::key(1).address(), env.info.config.sequencer);
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_too_large_takes_only_what_comes_through_the_queue() {
+    let env = Env::start().await;
+    let genesis = mayfly_evm::Chain::create(
+        None,
+        mayfly_rollup::chain_spec(&env.info).unwrap(),
+        &mayfly_rollup::genesis(&env.info),
+    );
+    let mut settings = settings();
+    settings.max_state_bytes = genesis.unwrap().state_size().memory_bytes() + 4_000;
+    let sequencer = env.sequencer(settings).await;
+    let mut user = User::new(Anvil::key(3), &env.info);
+    let mut taken = 0u8;
+    let refused = loop {
+        let raw = user.pay(Address::repeat_byte(0x40 + taken), 1);
+        let hash = match sequencer.submit_one(raw, Origin::Local).await {
+            Ok(hash) => hash,
+            Err(refused) => break refused,
+        };
+        match sequencer.wait_receipt(hash, PATIENCE).await {
+            Err(WaitError::Dropped(refused)) => break refused,
+            included => included.unwrap(),
+        };
+        taken += 1;
+        assert!(taken < 20, "no limit");
+    };
+    assert!(taken >= 5, "{taken}");
+    assert!(matches!(&refused, SubmitError::Paused { reason } if reason.contains("bytes of memory")), "{refused}");
+    let status = sequencer.status();
+    assert!(matches!(status.pause, Some(PauseReason::StateTooLarge { .. })), "{:?}", status.pause);
+    assert!(status.condition.to_string().starts_with("paused (state-too-large)"), "{}", status.condition);
+    // What L1 orders is executed: everybody who derives the rollup does.
+    let to = Address::repeat_byte(0x99);
+    let deposit = Inbox::depositETHCall { to };
+    let sender = env.sender(4).await;
+    sender.transact(env.info.rollup, &deposit, U256::from(1_000), &quick()).await.unwrap();
+    until("the deposit", || async { sequencer.reader().account(&to).is_some_and(|a| a.balance == U256::from(1_000)) })
+        .await;
+    until("all on l1", || async { sequencer.status().unposted_blocks == 0 }).await;
+    let head = sequencer.reader().head();
+    assert_eq!(env.derive().await.get(head.header.number as usize), Some(&head.hash));
     sequencer.shutdown().await;
 }
