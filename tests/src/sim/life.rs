@@ -22,6 +22,8 @@ use super::wire::Wire;
 /// Time between two looks at everything.
 pub(crate) const TICK: Duration = Duration::from_millis(500);
 const TICKS_A_SLOT: u64 = SLOT * 2;
+/// Who starts may hold the world up for so long, as if L1 missed its slots; then it is tried again.
+const START_LIMIT: Duration = Duration::from_secs(SLOT);
 /// Blocks after the close in which everything must be settled and claimed, whatever anybody does.
 const PATIENCE_SLOTS: u64 = 480;
 /// How often what L1 holds is counted, in L1 blocks.
@@ -87,6 +89,10 @@ pub fn live(seed: u64, loud: bool) -> Outcome {
 pub fn live_with(seed: u64, loud: bool, sabotage: Option<Sabotage>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async { Box::pin(Life::new(seed, sabotage).run(loud)).await })
+}
+
+async fn in_time(start: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    tokio::time::timeout(START_LIMIT, start).await.unwrap_or_else(|_| Err("l1 does not answer in time".to_owned()))
 }
 
 impl Life {
@@ -224,19 +230,23 @@ impl Life {
             self.sequencer.crash(|hash| reader.as_ref().is_some_and(|r| r.tx_location(hash).unwrap().is_some()));
         } else if self.sequencer.running.is_none() && self.outcome.steps >= self.back_at {
             let unix = Duration::from_secs(self.now().saturating_add_signed(self.plan.skew));
-            if let Err(error) = self.sequencer.start(unix).await {
+            if let Err(error) = in_time(self.sequencer.start(unix)).await {
                 if self.sequencer.wire.fault().is_none() && !error.contains("l1") {
                     self.violation(format!("the sequencer does not start: {error}"));
                 }
-                self.back_at = self.outcome.steps + 10;
+                self.back_at = self.outcome.steps + TICKS_A_SLOT;
             }
         }
         for at in 0..self.verifiers.len() {
-            if self.verifiers[at].running.is_none()
-                && let Err(error) = self.verifiers[at].start().await
-                && self.verifiers[at].wire.fault().is_none()
-            {
-                self.violation(format!("verifier {at} does not start: {error}"));
+            let verifier = &mut self.verifiers[at];
+            if verifier.running.is_some() || self.outcome.steps < verifier.back_at {
+                continue;
+            }
+            if let Err(error) = in_time(verifier.start()).await {
+                verifier.back_at = self.outcome.steps + TICKS_A_SLOT;
+                if verifier.wire.fault().is_none() {
+                    self.violation(format!("verifier {at} does not start: {error}"));
+                }
             }
         }
     }
@@ -261,6 +271,10 @@ impl Life {
     /// A block of L1, and what goes wrong with it.
     async fn slot(&mut self) {
         let now = self.now();
+        let gap = now.saturating_sub(self.l1.head().timestamp());
+        if gap > 6 * SLOT {
+            self.violation(format!("the harness held l1 up for {gap} s"));
+        }
         let (chance, deepest) = self.plan.reorgs;
         if self.rng.random_range(0..100) < chance {
             // What is final stays, and so does the creation.

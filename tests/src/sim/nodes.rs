@@ -162,6 +162,8 @@ pub(crate) struct VerifierNode {
     duties: Duties,
     /// Between two crashes.
     pub(crate) running: Option<VerifierHandle>,
+    /// Not started before this step.
+    pub(crate) back_at: u64,
 }
 
 /// What a verifier does on L1, and as whom.
@@ -184,7 +186,7 @@ pub(crate) struct Duties {
 impl VerifierNode {
     /// One that is not started yet.
     pub(crate) fn new(info: Arc<RollupInfo>, wire: Wire, duties: Duties) -> Self {
-        Self { info, wire, duties, running: None }
+        Self { info, wire, duties, running: None, back_at: 0 }
     }
 
     /// Starts it from the creation on.
