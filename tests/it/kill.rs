@@ -1,10 +1,10 @@
 //! A short share of `scripts/torture.sh`: some kills at random, and some crash points.
 
-use mayfly_e2e::kill::{Report, Torture, World};
+use mayfly_e2e::kill::{Batches, Report, Torture, World};
 use mayfly_e2e::program;
 
 async fn run(seed: u64, cycles: u64, points: &[&str], between: u32) -> Report {
-    let world = World::start(&program::mayfly()).await.unwrap();
+    let world = World::start(&program::mayfly(), Batches::Calldata).await.unwrap();
     let points: Vec<String> = points.iter().map(|point| (*point).to_owned()).collect();
     let report = Torture::new(world, seed, &points, between).unwrap().run(cycles, None).await.unwrap();
     assert!(report.violations.is_empty(), "{:#?}", report.violations);

@@ -49,7 +49,6 @@ pub(super) async fn move_to(inner: &Arc<Inner>, moved: &StoredRollup) -> eyre::R
     })
     .await?
     .wrap_err("putting the chain of the old creation aside")?;
-    mayfly_fail::fail_point("recreated");
     inner.ledger.move_rollup(moved).await.wrap_err("recording the new creation")?;
     let (name, created) = (&moved.name, moved.created.number);
     tracing::warn!(%name, created, kept = %kept.display(), transactions, "L1 created the rollup again in another block");

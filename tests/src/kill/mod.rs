@@ -21,4 +21,4 @@ pub use plan::{Plan, Schedule};
 pub use report::{Report, Violation};
 pub use torture::Torture;
 pub use wallets::{Answered, Wallets};
-pub use world::World;
+pub use world::{Batches, World};

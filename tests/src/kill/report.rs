@@ -1,6 +1,6 @@
 //! What a run found.
 
-use super::Plan;
+use super::{Batches, Plan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,8 +55,11 @@ pub struct Report {
 
 impl Report {
     /// Of a run with these settings.
-    pub(super) fn new(seed: u64, points: &[String], between: u32) -> Self {
+    pub(super) fn new(batches: Batches, seed: u64, points: &[String], between: u32) -> Self {
         let mut command = format!("mayfly-kill --seed {seed} --between {between}");
+        if batches == Batches::Blobs {
+            command.push_str(" --blobs");
+        }
         if !points.is_empty() {
             command.push_str(&format!(" --points {}", points.join(",")));
         }

@@ -46,6 +46,7 @@ impl Torture {
     /// # Errors
     /// A name that is no crash point.
     pub fn new(world: World, seed: u64, points: &[String], between: u32) -> eyre::Result<Self> {
+        let report = Report::new(world.batches, seed, points, between);
         let wallets = Wallets::new(seed, WALLETS, world.info.chain_id);
         Ok(Self {
             schedule: Schedule::new(seed, points, between)?,
@@ -53,7 +54,7 @@ impl Torture {
             world,
             fresh: Vec::new(),
             answered: Vec::new(),
-            report: Report::new(seed, points, between),
+            report,
             is_created: false,
             reorged: false,
             forced: 0,

@@ -42,10 +42,29 @@ pub(super) struct Keys {
 pub(super) const MAIN_KEYS: Keys = Keys { sequencer: 1, receipts: 2 };
 pub(super) const SIDE_KEYS: Keys = Keys { sequencer: 7, receipts: 9 };
 
+/// How the main node's batches go to L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batches {
+    /// In calldata: the proofs of blobs take a busy machine longer than a cycle.
+    Calldata,
+    /// In blobs.
+    Blobs,
+}
+
+impl Batches {
+    const fn da_mode(self) -> u8 {
+        match self {
+            Self::Blobs => 1,
+            Self::Calldata => 2,
+        }
+    }
+}
+
 /// See the module.
 pub struct World {
     pub(super) anvil: Anvil,
     pub(super) info: RollupInfo,
+    pub(super) batches: Batches,
     pub(super) verifier: VerifierHandle,
     pub(super) ledger: Ledger,
     pub(super) book: L1Book,
@@ -63,7 +82,7 @@ impl World {
     ///
     /// # Errors
     /// If a part does not start, or the program has no crash points.
-    pub async fn start(binary: &Path) -> eyre::Result<Self> {
+    pub async fn start(binary: &Path, batches: Batches) -> eyre::Result<Self> {
         check_binary(binary)?;
         let dir = tempfile::tempdir()?;
         // As root, PostgreSQL runs as another user, who must get to its data.
@@ -80,7 +99,8 @@ impl World {
         let organiser = Sender::connect(anvil.client(), Anvil::key(ORGANISER), FeeCaps::default()).await?;
         let anybody = Sender::connect(anvil.client(), Anvil::key(ANYBODY), FeeCaps::default()).await?;
         let factory = organiser.deploy_foundation(B256::ZERO, &quick()).await?.factory;
-        let info = create(&anvil, &organiser, factory, MAIN_KEYS, |_, _| {}).await?;
+        let info =
+            create(&anvil, &organiser, factory, MAIN_KEYS, |_, config| config.daMode = batches.da_mode()).await?;
         // From here on a block a second: one a transaction would let L1's clock run away.
         anvil.client().request::<Option<bool>>("evm_setAutomine", json!([false])).await?;
         anvil.client().request::<Option<bool>>("evm_setIntervalMining", json!([L1_BLOCK.as_secs()])).await?;
@@ -94,7 +114,21 @@ impl World {
         let config = write_config(&dir.path().join("node"), &anvil, factory, &database, MAIN_KEYS)?;
         let book = L1Book::new(&info);
         let binary = binary.to_owned();
-        Ok(Self { anvil, info, verifier, ledger, book, binary, factory, organiser, anybody, config, server, dir })
+        Ok(Self {
+            anvil,
+            info,
+            batches,
+            verifier,
+            ledger,
+            book,
+            binary,
+            factory,
+            organiser,
+            anybody,
+            config,
+            server,
+            dir,
+        })
     }
 
     /// Starts the main node.
@@ -258,8 +292,7 @@ async fn create(
         claimBond: U256::from(10),
         freezeBond: U256::from(10),
         forceGasTarget: U256::from(1_000_000),
-        // Calldata: blobs' proofs take a busy machine longer than a cycle.
-        daMode: 2,
+        daMode: Batches::Calldata.da_mode(),
         ..Config::default()
     };
     change(now, &mut config);

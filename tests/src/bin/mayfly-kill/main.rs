@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use eyre::WrapErr;
-use mayfly_e2e::kill::{Report, Torture, World};
+use mayfly_e2e::kill::{Batches, Report, Torture, World};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,6 +28,9 @@ struct Args {
     /// Random kills between two crash points
     #[arg(long, value_name = "N", default_value_t = 1)]
     between: u32,
+    /// Post batches in blobs, not in calldata
+    #[arg(long)]
+    blobs: bool,
     /// Print the names of all crash points, and nothing else
     #[arg(long)]
     list: bool,
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
 async fn run_all(args: &Args) -> eyre::Result<Report> {
     let beside = || Ok::<_, eyre::Report>(std::env::current_exe()?.with_file_name("mayfly"));
     let binary = args.mayfly.clone().map_or_else(beside, Ok)?;
-    let world = World::start(&binary).await?;
+    let world = World::start(&binary, if args.blobs { Batches::Blobs } else { Batches::Calldata }).await?;
     let torture = Torture::new(world, args.seed, &args.points, args.between)?;
     let report = torture.run(args.cycles, args.seconds.map(Duration::from_secs)).await?;
     if args.json {
