@@ -43,6 +43,21 @@ pub struct BlockAttributes {
     pub consensus: Consensus,
 }
 
+impl BlockAttributes {
+    /// The inputs of a block that has this header.
+    pub(crate) fn of(header: &Header, ommers: Vec<Header>, withdrawals: Vec<Withdrawal>) -> Self {
+        Self {
+            timestamp: header.timestamp,
+            prev_randao: header.mix_hash,
+            parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+            extra_data: header.extra_data.clone(),
+            gas_limit: header.gas_limit,
+            beneficiary: header.beneficiary,
+            consensus: Consensus { difficulty: header.difficulty, nonce: header.nonce, ommers, withdrawals },
+        }
+    }
+}
+
 /// A block with everything that followed from it. Immutable; shared behind an `Arc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedBlock {

@@ -167,6 +167,14 @@ impl SequencerHandle {
         self.0.mailbox.ask(|answer| Message::Content(sender, answer)).await
     }
 
+    /// A transaction that waits, by its hash.
+    ///
+    /// # Errors
+    /// [`SequencerError::Stopped`].
+    pub async fn pooled(&self, hash: B256) -> Result<Option<Arc<RecoveredTx>>, SequencerError> {
+        self.0.mailbox.ask(|answer| Message::Waiting(hash, answer)).await
+    }
+
     /// How many transactions wait: those that could run without others first, and those that could not.
     ///
     /// # Errors
@@ -194,6 +202,11 @@ impl SequencerHandle {
     /// Every block from now on, once it is durable. A subscriber that lags more than 128 blocks misses some.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<SealedBlock>> {
         self.0.shared.heads.subscribe()
+    }
+
+    /// Every transaction that comes to wait for a block from now on. A subscriber that lags more than 4,096 misses some.
+    pub fn subscribe_waiting(&self) -> broadcast::Receiver<Arc<RecoveredTx>> {
+        self.0.shared.waiting.subscribe()
     }
 
     /// The newest blocks that stand on safe and final L1 blocks.

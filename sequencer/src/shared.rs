@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alloy_primitives::B256;
-use mayfly_evm::{ChainReader, SealedBlock};
+use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
 use mayfly_proto::{Commodity, Meter, Payer, Usage};
 use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::BatchData;
@@ -22,6 +22,8 @@ use crate::waiters::Waiters;
 
 /// Blocks a slow subscriber may lag behind before it misses some; they stay in memory for it.
 const HEADS: usize = 128;
+/// Transactions that came to wait, as many as a slow subscriber may lag behind.
+const WAITING: usize = 4_096;
 
 /// Where usage is counted, and for whom: the organiser, until sponsors pay for their share.
 pub(crate) struct Billing {
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) unposted: Mutex<Unposted>,
     pub(crate) view: watch::Sender<ChainView>,
     pub(crate) heads: broadcast::Sender<Arc<SealedBlock>>,
+    /// Transactions that came to wait for a block.
+    pub(crate) waiting: broadcast::Sender<Arc<RecoveredTx>>,
     pub(crate) metrics: Metrics,
     /// The newest durable block.
     pub(crate) durable: AtomicU64,
@@ -79,6 +83,7 @@ impl Shared {
             unposted: Mutex::default(),
             view: watch::Sender::new(ChainView::default()),
             heads: broadcast::Sender::new(HEADS),
+            waiting: broadcast::Sender::new(WAITING),
             metrics,
             durable,
             durable_rang: Notify::new(),

@@ -2,7 +2,7 @@
 //! proof of work itself, and where uncles come from, is not looked at: who exports a chain vouches for that.
 
 use super::{ForeignBlock, blocks::MAX_BLOCK_BYTES};
-use crate::{BlockAttributes, Chain, Consensus, EvmError, RecoveredTx, SealedBlock, Transaction};
+use crate::{BlockAttributes, Chain, EvmError, RecoveredTx, SealedBlock, Transaction};
 use alloy_consensus::{Header, TxEnvelope, transaction::SignerRecoverable};
 use alloy_primitives::B256;
 use revm::primitives::hardfork::SpecId;
@@ -36,20 +36,8 @@ impl Chain {
         let recover = |tx| recover(tx, fork).map(Arc::new);
         let transactions: Vec<Arc<RecoveredTx>> =
             body.transactions.into_iter().map(recover).collect::<Result<_, _>>().map_err(refuse)?;
-        let attributes = BlockAttributes {
-            timestamp: header.timestamp,
-            prev_randao: header.mix_hash,
-            parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-            extra_data: header.extra_data.clone(),
-            gas_limit: header.gas_limit,
-            beneficiary: header.beneficiary,
-            consensus: Consensus {
-                difficulty: header.difficulty,
-                nonce: header.nonce,
-                ommers: body.ommers,
-                withdrawals: body.withdrawals.unwrap_or_default().into_inner(),
-            },
-        };
+        let withdrawals = body.withdrawals.unwrap_or_default().into_inner();
+        let attributes = BlockAttributes::of(&header, body.ommers, withdrawals);
         let mut builder = self.begin(attributes)?;
         for (index, tx) in transactions.iter().enumerate() {
             builder.execute(tx).map_err(|refusal| refuse(format!("transaction {index}: {refusal}")))?;

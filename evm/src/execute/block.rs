@@ -1,22 +1,21 @@
 //! One block from its first system call to its changes.
 
 use super::{
-    TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles,
-    requests::deposit_requests, transact, tx_env,
+    Around, TxOutcome, block_env, build_evm, cfg_env, deposit::fatal, from_evm, precompiles::PricedPrecompiles,
+    transact, tx_env,
 };
 use crate::{
-    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, RequestSource, SealedBlock,
+    BlockAttributes, ChainSpec, Consensus, EvmError, Receipt, RecoveredTx, Refusal, SealedBlock,
     fold::{Fold, FoldDelta},
     receipt::logs_hash,
     receipt_tree::{ReceiptTree, receipt_leaf},
-    spec::SystemInput,
     state::{AccountInfo, Changes, Overlay, StateSource},
 };
 use alloy_consensus::Header;
 use alloy_eips::eip7685::Requests;
-use alloy_primitives::{Address, B256, Bytes, Log, U256};
+use alloy_primitives::{Address, B256, Bytes, Log};
 use revm::{
-    ExecuteEvm, SystemCallEvm,
+    ExecuteEvm,
     context::{BlockEnv, CfgEnv, Context, Journal, TxEnv, result::ExecutionResult},
     handler::{EthFrame, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
@@ -24,9 +23,6 @@ use revm::{
     state::EvmState,
 };
 use std::sync::Arc;
-
-/// Withdrawals are in units of this many wei.
-const GWEI: U256 = U256::from_limbs([1_000_000_000, 0, 0, 0]);
 
 /// What revm executes in.
 pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>, ()>;
@@ -155,7 +151,8 @@ impl<S: StateSource> BlockRun<S> {
         let place =
             Place { number, parent_hash: parent.hash, first_index: parent.next_index, base_fee, excess_blob_gas };
         let mut run = Self::at(spec, place, attributes, source, tree);
-        run.system_calls(spec)?;
+        let around = Around { spec, number, timestamp: run.attributes.timestamp };
+        around.open(&mut run.evm, parent.hash, run.attributes.parent_beacon_block_root)?;
         Ok(run)
     }
 
@@ -276,8 +273,11 @@ impl<S: StateSource> BlockRun<S> {
 
     /// Collects requests, pays withdrawals and rewards, and collects the changes.
     pub(crate) fn finish(mut self, spec: &ChainSpec) -> Result<Finished, EvmError> {
-        let requests = self.requests(spec)?;
-        self.pay(spec)?;
+        let around = Around { spec, number: self.number, timestamp: self.attributes.timestamp };
+        let requests = around.requests(&mut self.evm, &self.receipts)?;
+        let overlay = &mut self.evm.ctx.journaled_state.database;
+        let Consensus { ommers, withdrawals, .. } = &self.attributes.consensus;
+        around.pay(overlay, &self.attributes.beneficiary, ommers, withdrawals)?;
         let mut changes = self.evm.ctx.journaled_state.database.into_changes()?;
         (changes.fold, changes.inconsistent) = self.fold.into_changes();
         changes.receipts = self.old_tree.change_to(&self.tree);
@@ -346,67 +346,6 @@ impl<S: StateSource> BlockRun<S> {
         self.tree.push(receipt_leaf(self.first_index + index, self.number, index, receipt));
     }
 
-    fn system_calls(&mut self, spec: &ChainSpec) -> Result<(), EvmError> {
-        for call in &spec.system_calls {
-            if !call.from.active(self.number, self.attributes.timestamp) {
-                continue;
-            }
-            let input = match call.input {
-                SystemInput::ParentHash => self.parent_hash,
-                SystemInput::ParentBeaconRoot => self.attributes.parent_beacon_block_root,
-            };
-            self.system_call(call.to, Bytes::copy_from_slice(input.as_slice()))?;
-        }
-        Ok(())
-    }
-
-    fn system_call(&mut self, to: Address, input: Bytes) -> Result<ExecutionResult, EvmError> {
-        let result = self.evm.system_call_one(to, input);
-        let state = self.evm.finalize();
-        let result = result.map_err(|err| EvmError::Evm(err.to_string()))?;
-        self.overlay().commit(state)?;
-        Ok(result)
-    }
-
-    fn requests(&mut self, spec: &ChainSpec) -> Result<Requests, EvmError> {
-        let mut requests = Requests::default();
-        for rule in &spec.requests {
-            if !rule.from.active(self.number, self.attributes.timestamp) {
-                continue;
-            }
-            let data = match rule.source {
-                RequestSource::DepositLogs(contract) => deposit_requests(contract, &self.receipts)?,
-                RequestSource::Contract(contract) => match self.system_call(contract, Bytes::new())? {
-                    ExecutionResult::Success { output, .. } => output.into_data(),
-                    failed => return Err(EvmError::Evm(format!("system call of {contract} failed: {failed:?}"))),
-                },
-            };
-            if !data.is_empty() {
-                requests.push_request_with_type(rule.ty, data);
-            }
-        }
-        Ok(requests)
-    }
-
-    /// Withdrawals of validators, and the rewards for the block and its uncles (an eighth less for each block between,
-    /// and a thirty-second more for who names them).
-    fn pay(&mut self, spec: &ChainSpec) -> Result<(), EvmError> {
-        let Consensus { ommers, withdrawals, .. } = self.attributes.consensus.clone();
-        for withdrawal in withdrawals {
-            self.credit(&withdrawal.address, U256::from(withdrawal.amount) * GWEI)?;
-        }
-        let reward = spec.block_reward(self.number, self.attributes.timestamp);
-        if reward.is_zero() {
-            return Ok(());
-        }
-        for ommer in &ommers {
-            let left = (ommer.number + 8).saturating_sub(self.number);
-            self.credit(&ommer.beneficiary, reward * U256::from(left) / U256::from(8))?;
-        }
-        let nephew = reward / U256::from(32) * U256::from(ommers.len());
-        self.credit(&self.attributes.beneficiary.clone(), reward + nephew)
-    }
-
     /// What a reward of nothing does to who receives it: it touches the account.
     pub(crate) fn reward_nothing(&mut self, address: &Address, clears_empty: bool) -> Result<(), EvmError> {
         let account = self.overlay().account(address)?;
@@ -414,12 +353,6 @@ impl<S: StateSource> BlockRun<S> {
             self.overlay().set_account(address, AccountInfo::default())?;
         }
         Ok(())
-    }
-
-    fn credit(&mut self, address: &Address, wei: U256) -> Result<(), EvmError> {
-        let mut account = self.overlay().account(address)?.unwrap_or_default();
-        account.balance = account.balance.saturating_add(wei);
-        Ok(self.overlay().set_account(address, account)?)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     call::{MAX_CALL_GAS, Simulation},
 };
 use crate::{
-    BlockAttributes, Consensus, EvmError, Fold, Refusal, SealedBlock,
+    BlockAttributes, EvmError, Fold, Refusal, SealedBlock,
     execute::{Before, BlockRun, EvmContext, Inspected, Parent, from_evm},
     receipt_tree::ReceiptTree,
 };
@@ -39,7 +39,8 @@ impl<'a> Replay<'a> {
             return Err(unavailable());
         }
         let parent = Parent { header: &parent.header, hash: parent.hash, next_index: block.first_index };
-        let run = BlockRun::begin(reader.spec(), parent, attributes(block), view, ReceiptTree::default())?;
+        let attributes = BlockAttributes::of(&block.header, block.ommers.clone(), block.withdrawals.clone());
+        let run = BlockRun::begin(reader.spec(), parent, attributes, view, ReceiptTree::default())?;
         Ok(Self { reader, block, run, fold: Fold::default(), next: 0 })
     }
 
@@ -104,23 +105,4 @@ impl ChainReader {
 
 fn stopped<I>((inspector, refusal): (Bounded<I>, Refusal)) -> EvmError {
     if inspector.exceeded() { inspector.too_large() } else { refusal.into() }
-}
-
-/// The inputs of a block that is there.
-fn attributes(block: &SealedBlock) -> BlockAttributes {
-    let header = &block.header;
-    BlockAttributes {
-        timestamp: header.timestamp,
-        prev_randao: header.mix_hash,
-        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-        extra_data: header.extra_data.clone(),
-        gas_limit: header.gas_limit,
-        beneficiary: header.beneficiary,
-        consensus: Consensus {
-            difficulty: header.difficulty,
-            nonce: header.nonce,
-            ommers: block.ommers.clone(),
-            withdrawals: block.withdrawals.clone(),
-        },
-    }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, ChainReader, RecoveredTx};
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
 pub(crate) use build::{BuildError, Built, PayloadAttributes};
 pub use import::{Imported, import};
@@ -17,12 +18,17 @@ pub(crate) use pool::{MempoolContent, MempoolError, without_blobs};
 
 use pool::Mempool;
 
+/// Transactions a slow subscriber may lag behind before it misses some.
+const MAX_LAG: usize = 4_096;
+
 /// An imported chain with its pool.
 #[derive(Debug)]
 pub struct Archive {
     chain: Mutex<Chain>,
     reader: ChainReader,
     mempool: Mutex<Mempool>,
+    /// Transactions that came to wait.
+    waiting: broadcast::Sender<Arc<RecoveredTx>>,
     /// Whether `testing_*` methods answer.
     pub dev: bool,
 }
@@ -31,7 +37,8 @@ impl Archive {
     /// Serves a chain that nobody else extends.
     pub fn new(chain: Chain, dev: bool) -> Self {
         let reader = chain.reader();
-        Self { chain: Mutex::new(chain), reader, mempool: Mutex::default(), dev }
+        let waiting = broadcast::Sender::new(MAX_LAG);
+        Self { chain: Mutex::new(chain), reader, mempool: Mutex::default(), waiting, dev }
     }
 
     /// The chain.
@@ -41,8 +48,21 @@ impl Archive {
 
     /// Takes a transaction into the pool, if a block on the head, or a later one, could hold it.
     pub(crate) fn submit(&self, raw: &[u8]) -> Result<B256, MempoolError> {
-        let tx = pool::check(&self.reader, raw)?;
-        self.mempool.lock().insert(tx)
+        let tx = Arc::new(pool::check(&self.reader, raw)?);
+        let hash = self.mempool.lock().insert(Arc::clone(&tx))?;
+        // Nobody listening is no error.
+        let _ = self.waiting.send(tx);
+        Ok(hash)
+    }
+
+    /// Every transaction that comes to wait from now on.
+    pub(crate) fn subscribe_waiting(&self) -> broadcast::Receiver<Arc<RecoveredTx>> {
+        self.waiting.subscribe()
+    }
+
+    /// One that waits.
+    pub(crate) fn pooled(&self, hash: &B256) -> Option<Arc<RecoveredTx>> {
+        self.mempool.lock().get(hash)
     }
 
     /// The nonce that the next transaction of an account needs.

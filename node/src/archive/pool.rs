@@ -92,7 +92,11 @@ fn outbids(new: u128, old: u128, percent: u128) -> bool {
 }
 
 impl Mempool {
-    pub(super) fn insert(&mut self, tx: RecoveredTx) -> Result<B256, MempoolError> {
+    pub(super) fn get(&self, hash: &B256) -> Option<Arc<RecoveredTx>> {
+        self.by_sender.values().flat_map(BTreeMap::values).find(|tx| tx.hash() == *hash).map(Arc::clone)
+    }
+
+    pub(super) fn insert(&mut self, tx: Arc<RecoveredTx>) -> Result<B256, MempoolError> {
         let hash = tx.hash();
         let all: usize = self.by_sender.values().map(BTreeMap::len).sum();
         let of_sender = self.by_sender.get(&tx.sender).map_or(0, BTreeMap::len);
@@ -115,7 +119,7 @@ impl Mempool {
             None if of_sender >= MAX_OF_SENDER => return Err(MempoolError::Full(of_sender)),
             None => {}
         }
-        self.by_sender.entry(tx.sender).or_default().insert(nonce, Arc::new(tx));
+        self.by_sender.entry(tx.sender).or_default().insert(nonce, tx);
         Ok(hash)
     }
 

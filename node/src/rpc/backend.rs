@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
-use mayfly_evm::{ChainReader, SealedBlock, StateView};
+use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock, StateView};
 use mayfly_rollup::settlement::Leaf;
 use mayfly_rollup::{RollupInfo, SettlementError};
 use mayfly_sequencer::SequencerHandle;
@@ -191,6 +191,24 @@ impl Rollup {
                     return;
                 },
             }
+        }
+    }
+
+    /// Transactions as they come to wait for a block.
+    pub(crate) fn subscribe_waiting(&self) -> Result<broadcast::Receiver<Arc<RecoveredTx>>, RpcError> {
+        match (&self.sequencer, &self.archive) {
+            (Some(sequencer), _) => Ok(sequencer.subscribe_waiting()),
+            (None, Some(archive)) => Ok(archive.subscribe_waiting()),
+            (None, None) => Err(RpcError::unsupported("this node takes no transactions: it only follows")),
+        }
+    }
+
+    /// A transaction that waits for a block.
+    pub(crate) async fn pooled(&self, hash: B256) -> Option<Arc<RecoveredTx>> {
+        match &self.sequencer {
+            // With a sequencer that has ended nothing waits.
+            Some(sequencer) => sequencer.pooled(hash).await.ok().flatten(),
+            None => self.archive.as_ref().and_then(|archive| archive.pooled(&hash)),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Polling filters: `eth_newFilter`, `eth_newBlockFilter`, `eth_getFilterChanges`,
-//! `eth_getFilterLogs`, `eth_uninstallFilter`.
+//! Polling filters: `eth_newFilter`, `eth_newBlockFilter`, `eth_newPendingTransactionFilter`,
+//! `eth_getFilterChanges`, `eth_getFilterLogs`, `eth_uninstallFilter`.
 //!
 //! A filter is a position in the chain, not a queue: it costs the same however
 //! rarely it is polled. Blocks that replaced others below the position are told
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B128, B256};
+use mayfly_evm::RecoveredTx;
 use parking_lot::Mutex;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
@@ -28,6 +30,8 @@ const MAX_HASHES: u64 = 10_000;
 enum Subject {
     Blocks,
     Logs(Arc<LogFilter>),
+    /// Transactions that come to wait; the newest are told to whoever polls rarely.
+    Waiting(Arc<Mutex<broadcast::Receiver<Arc<RecoveredTx>>>>),
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +103,13 @@ pub(crate) fn new_blocks(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     add(rollup, Subject::Blocks)
 }
 
+/// `eth_newPendingTransactionFilter`: the hashes of transactions as they come to wait.
+pub(crate) fn new_waiting(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
+    params.end()?;
+    let waiting = rollup.subscribe_waiting()?;
+    add(rollup, Subject::Waiting(Arc::new(Mutex::new(waiting))))
+}
+
 /// `eth_uninstallFilter`: whether there was such a filter.
 pub(crate) fn uninstall(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let id: B128 = params.required("filter id")?;
@@ -112,7 +123,9 @@ pub(crate) fn all_logs(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     params.end()?;
     match rollup.filters.get(id, &rollup.limits, Instant::now())?.subject {
         Subject::Logs(filter) => logs::answer(rollup, &filter),
-        Subject::Blocks => Err(RpcError::new(NOT_FOUND, format!("filter not found: {id} is not a log filter"))),
+        Subject::Blocks | Subject::Waiting(_) => {
+            Err(RpcError::new(NOT_FOUND, format!("filter not found: {id} is not a log filter")))
+        }
     }
 }
 
@@ -121,6 +134,9 @@ pub(crate) fn changes(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let id: B128 = params.required("filter id")?;
     params.end()?;
     let filter = rollup.filters.get(id, &rollup.limits, Instant::now())?;
+    if let Subject::Waiting(waiting) = &filter.subject {
+        return reply(&came_to_wait(&mut waiting.lock()));
+    }
     let head = rollup.reader.head();
     let from = first_untold(rollup, filter.told)?;
     let to = head.header.number.min(from.saturating_add(MAX_HASHES - 1));
@@ -130,12 +146,24 @@ pub(crate) fn changes(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let answer = match &filter.subject {
         Subject::Blocks => reply(&hashes(rollup, from, to)?)?,
         Subject::Logs(wanted) => logs::between(rollup, wanted, from, to)?,
+        Subject::Waiting(_) => reply(&[(); 0])?,
     };
     let last = rollup.reader.block_by_number(to).map_err(errors::reading)?;
     if let Some(last) = last {
         rollup.filters.advance(id, (to, last.hash));
     }
     Ok(answer)
+}
+
+fn came_to_wait(waiting: &mut broadcast::Receiver<Arc<RecoveredTx>>) -> Vec<B256> {
+    let mut hashes = Vec::new();
+    loop {
+        match waiting.try_recv() {
+            Ok(tx) => hashes.push(tx.hash()),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return hashes,
+        }
+    }
 }
 
 /// The block after the last one told; if that was undone, the first that

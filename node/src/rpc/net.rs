@@ -1,9 +1,12 @@
 //! `web3_*`, `net_*` and what else concerns the node rather than the chain.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Bytes, U64, keccak256};
 
 use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
+use super::methods;
 use super::params::Params;
 
 /// `web3_clientVersion`: name, version, platform.
@@ -17,6 +20,13 @@ pub(crate) fn sha3(_: &Rollup, params: &mut Params<'_>) -> Reply {
     let data: Bytes = params.required("data")?;
     params.end()?;
     reply(&keccak256(&data))
+}
+
+/// `rpc_modules`: the namespaces there are, each with its version.
+pub(crate) fn modules(_: &Rollup, params: &mut Params<'_>) -> Reply {
+    params.end()?;
+    let namespaces = methods::names().filter_map(|name| name.split_once('_')).map(|(namespace, _)| (namespace, "1.0"));
+    reply(&namespaces.collect::<BTreeMap<_, _>>())
 }
 
 /// `net_version`: the chain id in decimal, as a string.

@@ -49,6 +49,29 @@ pub(crate) struct DepositShape {
     transaction_index: U64,
 }
 
+/// A transaction in no block.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WaitingShape {
+    #[serde(flatten)]
+    tx: SignedShape,
+    block_timestamp: (),
+}
+
+/// A transaction that waits for a block; only signed ones do.
+pub(crate) fn waiting(tx: &RecoveredTx) -> Option<WaitingShape> {
+    let signed = tx.tx.as_signed()?;
+    let tx = SignedShape {
+        inner: Recovered::new_unchecked(signed.clone(), tx.sender),
+        block_hash: None,
+        block_number: None,
+        transaction_index: None,
+        effective_gas_price: Some(tx.tx.max_fee_per_gas()),
+        block_timestamp: None,
+    };
+    Some(WaitingShape { tx, block_timestamp: () })
+}
+
 /// Transaction number `index` of `block`; `None` if there are fewer.
 pub(crate) fn transaction(block: &SealedBlock, index: usize) -> Option<TxShape> {
     let tx: &Arc<RecoveredTx> = block.transactions.get(index)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{B128, hex};
+use mayfly_evm::RecoveredTx;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -14,12 +15,19 @@ use super::filter::LogFilter;
 use super::heads::HeadEvent;
 use super::limits::RpcLimits;
 use super::params::Params;
+use super::shapes;
 
 /// What a subscription delivers.
 #[derive(Debug)]
 enum Topic {
     NewHeads,
     Logs(Box<LogFilter>),
+    /// Transactions that come to wait: by their hashes, or in full.
+    Pending {
+        full: bool,
+    },
+    /// Nothing is fetched from peers: it tells `false`, once.
+    Syncing,
 }
 
 /// The subscriptions of one connection.
@@ -28,8 +36,11 @@ pub struct Subscriptions {
     rollup: Arc<Rollup>,
     max: usize,
     topics: BTreeMap<B128, Topic>,
-    /// Only while there are subscriptions: others do not lag.
+    /// Only while there are such subscriptions: others do not lag.
     events: Option<broadcast::Receiver<Arc<HeadEvent>>>,
+    waiting: Option<broadcast::Receiver<Arc<RecoveredTx>>>,
+    /// Told before anything else.
+    first: Vec<String>,
 }
 
 /// The client is behind by this many events.
@@ -39,7 +50,7 @@ pub struct Lagged(pub u64);
 impl Subscriptions {
     /// None yet, at most `max`.
     pub fn new(rollup: Arc<Rollup>, max: usize) -> Self {
-        Self { rollup, max, topics: BTreeMap::new(), events: None }
+        Self { rollup, max, topics: BTreeMap::new(), events: None, waiting: None, first: Vec::new() }
     }
 
     /// `eth_subscribe`: the subscription's id.
@@ -52,6 +63,8 @@ impl Subscriptions {
                 filter.check(limits)?;
                 Topic::Logs(Box::new(filter))
             }
+            "newPendingTransactions" => Topic::Pending { full: params.optional("full")?.unwrap_or_default() },
+            "syncing" => Topic::Syncing,
             other => {
                 let name = echo(other);
                 return Err(RpcError::new(METHOD_NOT_FOUND, format!("no \"{name}\" subscription in eth namespace")));
@@ -62,10 +75,17 @@ impl Subscriptions {
             return Err(RpcError::limit(format!("{} subscriptions on one connection, no more", self.max)));
         }
         let id = B128::from(rand::random::<[u8; 16]>());
-        self.topics.insert(id, topic);
-        if self.events.is_none() {
-            self.events = Some(self.rollup.heads.subscribe());
+        match &topic {
+            Topic::NewHeads | Topic::Logs(_) => {
+                self.events.get_or_insert_with(|| self.rollup.heads.subscribe());
+            }
+            Topic::Pending { .. } if self.waiting.is_none() => {
+                self.waiting = Some(self.rollup.subscribe_waiting()?);
+            }
+            Topic::Pending { .. } => {}
+            Topic::Syncing => self.first.push(notification(&id, "false")),
         }
+        self.topics.insert(id, topic);
         reply(&id)
     }
 
@@ -74,21 +94,33 @@ impl Subscriptions {
         let id: B128 = params.required("subscription id")?;
         params.end()?;
         let known = self.topics.remove(&id).is_some();
-        if self.topics.is_empty() {
+        if !self.topics.values().any(|topic| matches!(topic, Topic::NewHeads | Topic::Logs(_))) {
             self.events = None;
+        }
+        if !self.topics.values().any(|topic| matches!(topic, Topic::Pending { .. })) {
+            self.waiting = None;
         }
         reply(&known)
     }
 
     /// The next notifications, ready to send. Waits for ever without subscriptions.
     pub async fn next(&mut self) -> Result<Vec<String>, Lagged> {
-        let Some(events) = &mut self.events else { return std::future::pending().await };
-        match events.recv().await {
-            Ok(event) => Ok(self.tell(&event)),
-            Err(broadcast::error::RecvError::Lagged(events)) => Err(Lagged(events)),
-            // The rollup is no longer served: nothing will come.
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        if !self.first.is_empty() {
+            return Ok(std::mem::take(&mut self.first));
         }
+        tokio::select! {
+            event = recv(&mut self.events) => event.map(|event| self.tell(&event)),
+            tx = recv(&mut self.waiting) => tx.map(|tx| self.tell_waiting(&tx)),
+        }
+    }
+
+    fn tell_waiting(&self, tx: &RecoveredTx) -> Vec<String> {
+        let told = self.topics.iter().filter_map(|(id, topic)| match topic {
+            Topic::Pending { full: true } => shape_notification(id, &shapes::waiting(tx)),
+            Topic::Pending { full: false } => shape_notification(id, &tx.hash()),
+            _ => None,
+        });
+        told.collect()
     }
 
     fn tell(&self, event: &HeadEvent) -> Vec<String> {
@@ -97,9 +129,10 @@ impl Subscriptions {
             match topic {
                 Topic::NewHeads if event.removed => {}
                 Topic::NewHeads => told.push(notification(id, event.json())),
+                Topic::Pending { .. } | Topic::Syncing => {}
                 Topic::Logs(filter) => {
                     let logs = filter.shapes(&event.block, event.removed);
-                    told.extend(logs.filter_map(|log| log_notification(id, &log)));
+                    told.extend(logs.filter_map(|log| shape_notification(id, &log)));
                 }
             }
         }
@@ -107,8 +140,19 @@ impl Subscriptions {
     }
 }
 
-fn log_notification(id: &B128, log: &impl Serialize) -> Option<String> {
-    serde_json::to_string(log).ok().map(|json| notification(id, &json))
+/// The next event; never one without a subscription, or from where nothing comes any more.
+async fn recv<T: Clone>(events: &mut Option<broadcast::Receiver<T>>) -> Result<T, Lagged> {
+    let Some(events) = events else { return std::future::pending().await };
+    match events.recv().await {
+        Ok(event) => Ok(event),
+        Err(broadcast::error::RecvError::Lagged(events)) => Err(Lagged(events)),
+        // The rollup is no longer served: nothing will come.
+        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    }
+}
+
+fn shape_notification(id: &B128, shape: &impl Serialize) -> Option<String> {
+    serde_json::to_string(shape).ok().map(|json| notification(id, &json))
 }
 
 fn notification(id: &B128, result: &str) -> String {

@@ -7,7 +7,7 @@ use alloy_primitives::{B256, Bytes};
 use mayfly_evm::SealedBlock;
 
 use super::backend::Rollup;
-use super::dispatch::{Reply, null, reply};
+use super::dispatch::{Call, Caller, Pending, Reply, Service, null, reply};
 use super::errors::{self, RpcError};
 use super::params::Params;
 use super::shapes;
@@ -21,14 +21,23 @@ pub(crate) fn locate(rollup: &Rollup, hash: B256) -> Result<Option<(Arc<SealedBl
     Ok(block.filter(|block| block.transactions.get(index).is_some_and(|tx| tx.hash() == hash)).map(|b| (b, index)))
 }
 
-/// `eth_getTransactionByHash`.
-pub(crate) fn by_hash(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
-    let hash: B256 = params.required("transaction hash")?;
-    params.end()?;
-    match locate(rollup, hash)? {
-        Some((block, index)) => reply(&shapes::transaction(&block, index)),
-        None => null(),
-    }
+/// `eth_getTransactionByHash`; one that waits for a block is shown without one.
+pub(crate) fn by_hash<'a>(service: &'a Service, caller: &'a Caller, call: &'a Call<'a>) -> Pending<'a> {
+    Box::pin(async move {
+        let mut params = Params::read(call.params)?;
+        let hash: B256 = params.required("transaction hash")?;
+        params.end()?;
+        let rollup = Arc::clone(&caller.rollup);
+        let held = rollup.holds(hash.into());
+        if !held && let Some(waiting) = rollup.pooled(hash).await {
+            return reply(&shapes::waiting(&waiting));
+        }
+        let look = move || match locate(&rollup, hash)? {
+            Some((block, index)) => reply(&shapes::transaction(&block, index)),
+            None => null(),
+        };
+        if held { look() } else { service.heavy(caller, look).await }
+    })
 }
 
 /// `eth_getTransactionReceipt`.

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alloy_consensus::transaction::Recovered;
 use alloy_primitives::{Address, U64};
-use alloy_rpc_types_eth::Transaction as SignedShape;
 use mayfly_evm::RecoveredTx;
 use serde::Serialize;
 use serde_json::json;
@@ -15,15 +13,7 @@ use super::backend::Rollup;
 use super::dispatch::{Call, Caller, Pending, Service, reply};
 use super::errors::RpcError;
 use super::params::Params;
-
-/// A transaction in no block.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WaitingShape {
-    #[serde(flatten)]
-    tx: SignedShape,
-    block_timestamp: (),
-}
+use super::shapes;
 
 type ByNonce<T> = BTreeMap<u64, T>;
 
@@ -39,7 +29,7 @@ pub(crate) fn content<'a>(service: &'a Service, caller: &'a Caller, call: &'a Ca
     Box::pin(async move {
         Params::read(call.params)?.end()?;
         let waiting = waiting(&caller.rollup, None).await?;
-        service.heavy(caller, move || reply(&by_sender(waiting, shape))).await
+        service.heavy(caller, move || reply(&by_sender(waiting, shapes::waiting))).await
     })
 }
 
@@ -58,7 +48,7 @@ pub(crate) fn content_from<'a>(_: &'a Service, caller: &'a Caller, call: &'a Cal
         let mut params = Params::read(call.params)?;
         let sender: Address = params.required("address")?;
         params.end()?;
-        let Waiting { pending, queued } = by_sender(waiting(&caller.rollup, Some(sender)).await?, shape);
+        let Waiting { pending, queued } = by_sender(waiting(&caller.rollup, Some(sender)).await?, shapes::waiting);
         let own = |mut all: BTreeMap<String, ByNonce<_>>| all.pop_first().map_or_else(BTreeMap::new, |(_, own)| own);
         reply(&Waiting { pending: own(pending), queued: own(queued) })
     })
@@ -107,20 +97,6 @@ fn by_sender<T>(
     all
 }
 
-/// As `eth_getTransactionByHash` shows one, without a block; only signed transactions wait.
-fn shape(tx: &RecoveredTx) -> Option<WaitingShape> {
-    let signed = tx.tx.as_signed()?;
-    let tx = SignedShape {
-        inner: Recovered::new_unchecked(signed.clone(), tx.sender),
-        block_hash: None,
-        block_number: None,
-        transaction_index: None,
-        effective_gas_price: Some(tx.tx.max_fee_per_gas()),
-        block_timestamp: None,
-    };
-    Some(WaitingShape { tx, block_timestamp: () })
-}
-
 fn line(tx: &RecoveredTx) -> String {
     let to = tx.tx.to().map_or_else(|| "contract creation".into(), |to| to.to_checksum(None));
     let (value, gas, price) = (tx.tx.value(), tx.tx.gas_limit(), tx.tx.max_fee_per_gas());
@@ -150,7 +126,7 @@ mod tests {
         let dynamic =
             TxEip1559 { chain_id: 7, nonce: 5, max_fee_per_gas: 8, gas_limit: 60_000, ..TxEip1559::default() };
         let waiting = vec![(waits(legacy, 0xab), true), (waits(dynamic, 0xab), false)];
-        let shown = serde_json::to_value(by_sender(waiting.clone(), shape)).unwrap();
+        let shown = serde_json::to_value(by_sender(waiting.clone(), shapes::waiting)).unwrap();
         let sender = Address::repeat_byte(0xab);
         let (r, s) = (Signature::test_signature().r(), Signature::test_signature().s());
         let (hash, dynamic_hash) = (waiting[0].0.hash(), waiting[1].0.hash());

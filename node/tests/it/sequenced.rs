@@ -337,6 +337,46 @@ async fn admission_refuses_with_its_own_code_and_the_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_told_and_shown_without_a_block() {
+    let stack = Stack::start().await;
+    let mut socket = crate::ws::connect(&stack.server, "/").await;
+    let id = crate::ws::ask(&mut socket, "eth_subscribe", json!(["syncing"])).await["result"].clone();
+    let told = crate::ws::next_json(&mut socket).await;
+    assert_eq!((&told["params"]["subscription"], &told["params"]["result"]), (&id, &json!(false)));
+    let hashes = crate::ws::ask(&mut socket, "eth_subscribe", json!(["newPendingTransactions"])).await;
+    let filter = stack.server.call("eth_newPendingTransactionFilter", json!([])).await.unwrap();
+    // Behind a gap it waits.
+    let late = stack.send(&stack.sign(1, |_| {})).await.unwrap();
+    let told = crate::ws::next_json(&mut socket).await;
+    assert_eq!((&told["params"]["subscription"], &told["params"]["result"]), (&hashes["result"], &late));
+    let changes = async || stack.server.call("eth_getFilterChanges", json!([filter])).await.unwrap();
+    assert_eq!(changes().await, json!([late]));
+    assert_eq!(changes().await, json!([]));
+    let shown = stack.server.call("eth_getTransactionByHash", json!([late])).await.unwrap();
+    assert_eq!((&shown["hash"], &shown["nonce"], &shown["blockHash"]), (&late, &json!("0x1"), &Value::Null));
+    assert!(shown.as_object().unwrap().contains_key("blockNumber"));
+    let nobody = stack.server.call("eth_getTransactionByHash", json!([B256::repeat_byte(9)])).await.unwrap();
+    assert_eq!(nobody, Value::Null);
+    // Another subscription tells the rest in full, and the gap is filled.
+    let removed = crate::ws::ask(&mut socket, "eth_unsubscribe", json!([hashes["result"]])).await;
+    assert_eq!(removed["result"], true);
+    let full = crate::ws::ask(&mut socket, "eth_subscribe", json!(["newPendingTransactions", true])).await;
+    stack.sync(&stack.sign(0, |_| {}), Value::Null).await.unwrap();
+    let told = crate::ws::next_json(&mut socket).await;
+    assert_eq!(told["params"]["subscription"], full["result"]);
+    assert_eq!(
+        (&told["params"]["result"]["nonce"], &told["params"]["result"]["blockHash"]),
+        (&json!("0x0"), &Value::Null)
+    );
+    stack.handle.wait_receipt(serde_json::from_value(late.clone()).unwrap(), PATIENCE).await.unwrap();
+    let shown = stack.server.call("eth_getTransactionByHash", json!([late])).await.unwrap();
+    assert!(shown["blockHash"].is_string());
+    let modules = stack.server.call("rpc_modules", json!([])).await.unwrap();
+    assert_eq!((&modules["eth"], &modules["mayfly"], &modules["admin"]), (&json!("1.0"), &json!("1.0"), &Value::Null));
+    stack.handle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subscribers_hear_of_sequenced_blocks_and_batches_become_safe() {
     let stack = Stack::start().await;
     let mut socket = crate::ws::connect(&stack.server, "/").await;

@@ -1,5 +1,7 @@
 //! Submissions on their way into the pool, and what leaves it without being included.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256};
 use mayfly_evm::Refusal;
 
@@ -18,10 +20,13 @@ impl Executor {
 
     pub(crate) fn enter_one(&mut self, pooled: Pooled) -> Result<B256, SubmitError> {
         self.shared.gate.check()?;
-        let hash = pooled.hash;
+        let (hash, tx) = (pooled.hash, Arc::clone(&pooled.tx));
         let account = self.account(pooled.sender);
         let left = self.pool.insert(pooled, account)?;
         self.shared.waiters.entered(&hash);
+        if self.shared.waiting.receiver_count() > 0 {
+            let _ = self.shared.waiting.send(tx);
+        }
         for left in left {
             let why = SubmitError::PoolFull(self.settings.pool.max_transactions);
             self.drop_pooled(left, &why);

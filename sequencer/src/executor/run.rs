@@ -45,6 +45,8 @@ pub(crate) enum Message {
     L1(L1Message),
     /// What waits, of one sender or of all.
     Content(Option<Address>, oneshot::Sender<Vec<(Arc<RecoveredTx>, bool)>>),
+    /// One that waits, by its hash.
+    Waiting(B256, oneshot::Sender<Option<Arc<RecoveredTx>>>),
     /// How many wait, ready and behind a gap.
     Counts(oneshot::Sender<(usize, usize)>),
     /// The nonce after what waits.
@@ -64,6 +66,7 @@ impl Message {
             self,
             Self::L1(_)
                 | Self::Content(..)
+                | Self::Waiting(..)
                 | Self::Counts(_)
                 | Self::PendingNonce(..)
                 | Self::Leaves(_)
@@ -296,6 +299,9 @@ impl Executor {
             Message::L1(message) => self.on_l1(message)?,
             Message::Content(sender, answer) => {
                 let _ = answer.send(self.pool.content(sender, MAX_CONTENT));
+            }
+            Message::Waiting(hash, answer) => {
+                let _ = answer.send(self.pool.get(&hash));
             }
             Message::Counts(answer) => {
                 let _ = answer.send(self.pool.counts());

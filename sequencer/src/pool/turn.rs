@@ -135,6 +135,12 @@ impl Pool {
         (self.known.len().saturating_sub(self.parked.len()), self.parked.len())
     }
 
+    /// One that waits.
+    pub(crate) fn get(&self, hash: &B256) -> Option<Arc<RecoveredTx>> {
+        let (sender, nonce) = self.known.get(hash)?;
+        self.senders.get(sender)?.transactions.get(nonce).map(|pooled| Arc::clone(&pooled.tx))
+    }
+
     /// Up to `max` waiting transactions, and whether each could run without others first.
     pub(crate) fn content(&self, sender: Option<Address>, max: usize) -> Vec<(Arc<RecoveredTx>, bool)> {
         let queues: Vec<&SenderQueue> = match sender {

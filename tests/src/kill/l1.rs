@@ -1,6 +1,6 @@
 //! What L1 says of the posts: each batch once.
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent};
 use eyre::eyre;
 use mayfly_contracts::inbox::Inbox;
@@ -24,6 +24,8 @@ struct Posted {
     seq: Option<u64>,
     content: B256,
     succeeded: bool,
+    /// It left out a queue item that was overdue once L1 included it: the machine was slow, and nothing is lost by it.
+    is_late: bool,
 }
 
 /// What was posted so far.
@@ -31,6 +33,7 @@ struct Posted {
 pub(super) struct L1Book {
     rollup: Address,
     poster: Address,
+    force_window: u64,
     /// By nonce.
     posts: BTreeMap<u64, Posted>,
     read_to: u64,
@@ -41,6 +44,8 @@ pub(super) struct L1Book {
 pub(super) struct Books {
     pub(super) batches: u64,
     pub(super) reverted: u64,
+    /// Of these, because an item of the queue became overdue on their way to L1.
+    pub(super) late: u64,
     /// What must never be.
     pub(super) wrong: Vec<String>,
 }
@@ -76,7 +81,8 @@ struct FullBlock {
 
 impl L1Book {
     pub(super) fn new(info: &RollupInfo) -> Self {
-        Self { rollup: info.rollup, poster: info.config.sequencer, posts: BTreeMap::new(), read_to: info.l1_number }
+        let (poster, force_window) = (info.config.sequencer, info.config.windows.forceWindow);
+        Self { rollup: info.rollup, poster, force_window, posts: BTreeMap::new(), read_to: info.l1_number }
     }
 
     /// Reads on, and checks everything.
@@ -126,16 +132,33 @@ impl L1Book {
             let receipt: Value = l1.request("eth_getTransactionReceipt", json!([tx.hash])).await?;
             let ours = tx.to == Some(self.rollup);
             let call = Inbox::postBatchCall::abi_decode(&tx.input).ok().filter(|_| ours);
+            let succeeded = receipt["status"] == "0x1";
+            let is_late = match &call {
+                Some(call) if !succeeded => self.leaves_out_overdue(l1, call.queueUpTo, number).await?,
+                _ => false,
+            };
             let post = Posted {
                 block: number,
                 hash: tx.hash,
                 seq: call.map(|call| call.seq),
                 content: keccak256(&tx.input),
-                succeeded: receipt["status"] == "0x1",
+                succeeded,
+                is_late,
             };
             self.posts.insert(tx.nonce.to(), post);
         }
         Ok(())
+    }
+
+    /// Whether the first item that a batch leaves out was overdue in the L1 block that included the batch.
+    async fn leaves_out_overdue(&self, l1: &L1Client, index: u64, number: u64) -> eyre::Result<bool> {
+        let (topics, range) = ([Inbox::QueueItem::SIGNATURE_HASH, U256::from(index).into()], format!("{number:#x}"));
+        let filter = json!({ "address": self.rollup, "topics": topics, "fromBlock": "0x0", "toBlock": range });
+        let logs: Vec<Value> = l1.request("eth_getLogs", json!([filter])).await?;
+        let Some(log) = logs.first() else { return Ok(false) };
+        let queued: U64 = serde_json::from_value(log["blockNumber"].clone())?;
+        let time = async |number| l1.head(BlockTag::Number(number)).await.map(|head| head.timestamp);
+        Ok(time(number).await? > time(queued.to()).await? + self.force_window)
     }
 
     fn balance(&self) -> Books {
@@ -150,6 +173,7 @@ impl L1Book {
             let Some(seq) = post.seq else { continue };
             if !post.succeeded {
                 books.reverted += 1;
+                books.late += u64::from(post.is_late);
                 continue;
             }
             books.batches += 1;

@@ -35,8 +35,10 @@ pub struct Report {
     pub answered: u64,
     /// Batches on L1.
     pub batches: u64,
-    /// Posts that L1 included without effect: an L1 reorganisation may cause them, nothing else.
+    /// Posts that L1 included without effect: an L1 reorganisation may cause them, or a slow machine, nothing else.
     pub reverted_posts: u64,
+    /// Of these, because a queue item became overdue on their way to L1: the machine was slow.
+    pub late_posts: u64,
     /// Derivations from L1 alone, from the creation on.
     pub derivations: u64,
     /// Blocks compared with one.

@@ -126,10 +126,12 @@ impl Torture {
         let reader_wrong = audit::once_each(&self.world.verifier, &self.answered)?;
         let books = self.world.book.check(&self.world.anvil.client()).await?;
         (self.report.batches, self.report.reverted_posts) = (books.batches, books.reverted);
-        if !self.excuse && books.reverted > self.excused {
-            self.violate(format!("{} posts were included in vain", books.reverted - self.excused));
+        self.report.late_posts = books.late;
+        let in_vain = books.reverted - books.late;
+        if !self.excuse && in_vain > self.excused {
+            self.violate(format!("{} posts were included in vain", in_vain - self.excused));
         }
-        (self.excused, self.excuse) = (books.reverted, false);
+        (self.excused, self.excuse) = (in_vain, false);
         converged.into_iter().chain(reader_wrong).chain(books.wrong).for_each(|what| self.violate(what));
         if whole {
             let (blocks, wrong) = audit::compare_alone(&self.world, &rpc).await?;

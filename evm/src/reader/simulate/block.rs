@@ -11,30 +11,25 @@ use super::{
     transfers::Transfers,
 };
 use crate::{
-    CallStatus, ChainSpec, EvmError, Receipt, Refusal, RequestSource,
-    execute::{PricedPrecompiles, build_evm, cfg_env, deposit_requests, from_evm},
+    CallStatus, ChainSpec, Receipt, Refusal,
+    execute::{Around, EvmContext, PricedPrecompiles, build_evm, cfg_env, from_evm},
     receipt::{logs_hash, receipts_root},
-    spec::SystemInput,
     state::{Changes, Overlay},
 };
 use alloy_consensus::{Header, proofs::calculate_withdrawals_root};
-use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip4895::Withdrawal, eip7685::Requests};
+use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use revm::{
-    ExecuteEvm, InspectEvm, SystemCallEvm,
-    context::{BlockEnv, CfgEnv, Context, Journal, TxEnv, result::ExecutionResult},
+    ExecuteEvm, InspectEvm,
+    context::{BlockEnv, CfgEnv, result::ExecutionResult},
     context_interface::block::BlobExcessGasAndPrice,
     handler::{EthFrame, PrecompileProvider, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
     primitives::hardfork::SpecId,
 };
 
-/// Withdrawals are in units of this many wei.
-const GWEI: U256 = U256::from_limbs([1_000_000_000, 0, 0, 0]);
-
-type SimulationContext<'a> =
-    Context<BlockEnv, TxEnv, CfgEnv, Overlay<&'a SimulatedState>, Journal<Overlay<&'a SimulatedState>>, ()>;
+type SimulationContext<'a> = EvmContext<&'a SimulatedState>;
 type SimulationEvm<'a> = revm::context::Evm<
     SimulationContext<'a>,
     Transfers,
@@ -84,7 +79,8 @@ pub(super) fn run(
     budget: &mut Budget,
 ) -> Result<Finished, SimulationError> {
     let mut run = Run::begin(rules, state, parent, planned)?;
-    run.system_calls()?;
+    let beacon_root = run.header.parent_beacon_block_root.unwrap_or_default();
+    run.around().open(&mut run.evm, parent.1, beacon_root)?;
     for call in planned.asked.iter().flat_map(|asked| &asked.calls) {
         run.call(call, budget)?;
     }
@@ -156,30 +152,12 @@ impl<'a> Run<'a> {
         })
     }
 
+    const fn around(&self) -> Around<'a> {
+        Around { spec: self.rules.spec, number: self.header.number, timestamp: self.header.timestamp }
+    }
+
     fn overlay(&mut self) -> &mut Overlay<&'a SimulatedState> {
         &mut self.evm.ctx.journaled_state.database
-    }
-
-    fn system_calls(&mut self) -> Result<(), SimulationError> {
-        for call in &self.rules.spec.system_calls {
-            if !call.from.active(self.header.number, self.header.timestamp) {
-                continue;
-            }
-            let input = match call.input {
-                SystemInput::ParentHash => self.header.parent_hash,
-                SystemInput::ParentBeaconRoot => self.header.parent_beacon_block_root.unwrap_or_default(),
-            };
-            self.system_call(call.to, Bytes::copy_from_slice(input.as_slice()))?;
-        }
-        Ok(())
-    }
-
-    fn system_call(&mut self, to: Address, input: Bytes) -> Result<ExecutionResult, SimulationError> {
-        let result = self.evm.system_call_one(to, input);
-        let state = self.evm.finalize();
-        let result = result.map_err(|err| EvmError::Evm(err.to_string()))?;
-        self.overlay().commit(state)?;
-        Ok(result)
     }
 
     /// Executes a call.
@@ -320,39 +298,13 @@ impl<'a> Run<'a> {
         self.calls.push(SimulatedCall { status, gas_used, max_gas_used, output, logs: shown });
     }
 
-    /// Requests to the consensus layer.
-    fn requests(&mut self) -> Result<Requests, SimulationError> {
-        let mut requests = Requests::default();
-        for rule in &self.rules.spec.requests {
-            if !rule.from.active(self.header.number, self.header.timestamp) {
-                continue;
-            }
-            let data = match rule.source {
-                RequestSource::DepositLogs(contract) => deposit_requests(contract, &self.receipts)?,
-                RequestSource::Contract(contract) => match self.system_call(contract, Bytes::new())? {
-                    ExecutionResult::Success { output, .. } => output.into_data(),
-                    _ => return Err(SimulationError::Call(format!("the system call of {contract} failed"))),
-                },
-            };
-            if !data.is_empty() {
-                requests.push_request_with_type(rule.ty, data);
-            }
-        }
-        Ok(requests)
-    }
-
     /// Collects requests, pays withdrawals and the block reward, collects the changes and completes the header but for
     /// the state root.
     fn finish(mut self, planned: &Planned<'_>) -> Result<Finished, SimulationError> {
-        let requests = self.requests()?;
+        let around = self.around();
+        let requests = around.requests(&mut self.evm, &self.receipts)?;
         let withdrawals = planned.asked.map(|asked| asked.withdrawals.clone()).unwrap_or_default();
-        for withdrawal in &withdrawals {
-            self.credit(&withdrawal.address, U256::from(withdrawal.amount) * GWEI)?;
-        }
-        let reward = self.rules.spec.block_reward(planned.number, planned.timestamp);
-        if !reward.is_zero() {
-            self.credit(&planned.beneficiary, reward)?;
-        }
+        around.pay(self.overlay(), &planned.beneficiary, &[], &withdrawals)?;
         let Self { evm, mut header, transactions, receipts, calls, blob_gas_used, .. } = self;
         header.transactions_root =
             ordered_trie_root_with_encoder(&transactions, |tx, out| out.extend_from_slice(&tx.encoded));
@@ -363,11 +315,5 @@ impl<'a> Run<'a> {
         header.withdrawals_root = header.withdrawals_root.map(|_| calculate_withdrawals_root(&withdrawals));
         let changes = evm.ctx.journaled_state.database.into_changes()?;
         Ok(Finished { changes, header, transactions, calls, withdrawals })
-    }
-
-    fn credit(&mut self, address: &Address, wei: U256) -> Result<(), SimulationError> {
-        let mut account = self.overlay().account(address)?.unwrap_or_default();
-        account.balance = account.balance.saturating_add(wei);
-        Ok(self.overlay().set_account(address, account)?)
     }
 }
