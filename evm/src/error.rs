@@ -25,6 +25,9 @@ pub enum EvmError {
         /// What is wrong.
         reason: String,
     },
+    /// A contract that a block has to call failed.
+    #[error("{0}")]
+    SystemCall(String),
     /// Blocks past the head, or below the first one kept, were asked for.
     #[error("block {0} is not in the chain")]
     NoSuchBlock(u64),

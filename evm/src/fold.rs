@@ -73,6 +73,7 @@ type Holdings = HashMap<(TokenKind, U256, Address), U256>;
 #[derive(Clone, Debug, Default)]
 pub struct Fold {
     contracts: AddressMap<Holdings>,
+    len: usize,
     inconsistent: AddressSet,
 }
 
@@ -99,8 +100,8 @@ impl Fold {
     }
 
     /// How many balances are held.
-    pub fn len(&self) -> usize {
-        self.contracts.values().map(HashMap::len).sum()
+    pub const fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether no balance is held.
@@ -124,13 +125,15 @@ impl Fold {
     pub(crate) fn set(&mut self, key: &FoldKey, amount: U256) {
         let holdings = self.contracts.entry(key.contract).or_default();
         let within = (key.kind, key.id, key.holder);
+        self.len -= holdings.len();
         if amount.is_zero() {
             holdings.remove(&within);
-            if holdings.is_empty() {
-                self.contracts.remove(&key.contract);
-            }
         } else {
             holdings.insert(within, amount);
+        }
+        self.len += holdings.len();
+        if holdings.is_empty() {
+            self.contracts.remove(&key.contract);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::intake::Intake;
 use crate::origin::Origin;
 use crate::poster::PosterStatus;
 use crate::receipts::Receipts;
-use crate::shared::{Billing, Shared};
+use crate::shared::{Arrival, Billing, Shared};
 use crate::tasks::Tasks;
 use crate::view::{Head, LostTransaction, PauseReason, Stage};
 use crate::waiters::Included;
@@ -205,7 +205,7 @@ impl SequencerHandle {
     }
 
     /// Every transaction that comes to wait for a block from now on. A subscriber that lags more than 4,096 misses some.
-    pub fn subscribe_waiting(&self) -> broadcast::Receiver<Arc<RecoveredTx>> {
+    pub fn subscribe_waiting(&self) -> broadcast::Receiver<Arrival> {
         self.0.shared.waiting.subscribe()
     }
 

@@ -67,5 +67,6 @@ pub use origin::Origin;
 pub use pool::PoolLimits;
 pub use poster::PosterStatus;
 pub use sequencer::{Sequencer, SequencerConfig, SequencerKeys};
+pub use shared::Arrival;
 pub use view::{Head, LostTransaction, PauseReason, Stage};
 pub use waiters::Included;

@@ -157,6 +157,9 @@ impl Start {
         tasks.spawn(recorder.run(recorded, notes, stop.clone()));
         let answers = Answers { ledger: ledger.clone(), rollup: info.rollup, shared: Arc::clone(&shared) };
         tasks.spawn(answers.run(stop.clone()));
+        if let Some(arrived) = shared.arrived.lock().take() {
+            tasks.spawn(Arc::clone(&shared).tell_arrivals(arrived, stop.clone()));
+        }
         let poster = Arc::new(Mutex::default());
         tasks.spawn(condition::watch(Arc::clone(&shared), Arc::clone(&poster), stop.clone()));
         let parts = PosterParts {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
@@ -10,7 +10,8 @@ use mayfly_proto::{Commodity, Meter, Payer, Usage};
 use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::BatchData;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::answers::{LostAnswers, Missing};
@@ -24,6 +25,15 @@ use crate::waiters::Waiters;
 const HEADS: usize = 128;
 /// Transactions that came to wait, as many as a slow subscriber may lag behind.
 const WAITING: usize = 4_096;
+
+/// A transaction that came to wait for a block. It is not kept for whoever is slow: only its hash is.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its hash.
+    pub hash: B256,
+    /// The transaction, while anybody else has it.
+    pub tx: Weak<RecoveredTx>,
+}
 
 /// Where usage is counted, and for whom: the organiser, until sponsors pay for their share.
 pub(crate) struct Billing {
@@ -45,8 +55,11 @@ pub(crate) struct Shared {
     pub(crate) unposted: Mutex<Unposted>,
     pub(crate) view: watch::Sender<ChainView>,
     pub(crate) heads: broadcast::Sender<Arc<SealedBlock>>,
-    /// Transactions that came to wait for a block.
-    pub(crate) waiting: broadcast::Sender<Arc<RecoveredTx>>,
+    /// Transactions that came to wait for a block, and the way there: subscribers are woken elsewhere than where blocks
+    /// are built.
+    pub(crate) waiting: broadcast::Sender<Arrival>,
+    arrivals: mpsc::Sender<Arrival>,
+    pub(crate) arrived: Mutex<Option<mpsc::Receiver<Arrival>>>,
     pub(crate) metrics: Metrics,
     /// The newest durable block.
     pub(crate) durable: AtomicU64,
@@ -75,6 +88,7 @@ pub(crate) const MAX_ORIGINS: usize = 65_536;
 
 impl Shared {
     pub(crate) fn new(reader: ChainReader, admission: Admission, metrics: Metrics, billing: Option<Billing>) -> Self {
+        let (arrivals, arrived) = mpsc::channel(WAITING);
         let durable = AtomicU64::new(reader.head().header.number);
         Self {
             reader,
@@ -84,6 +98,8 @@ impl Shared {
             view: watch::Sender::new(ChainView::default()),
             heads: broadcast::Sender::new(HEADS),
             waiting: broadcast::Sender::new(WAITING),
+            arrivals,
+            arrived: Mutex::new(Some(arrived)),
             metrics,
             durable,
             durable_rang: Notify::new(),
@@ -96,6 +112,31 @@ impl Shared {
             percent: AtomicU8::new(100),
             failure: Mutex::default(),
             l1_trouble: Mutex::default(),
+        }
+    }
+
+    /// Somebody may want to know of a transaction that came to wait. What comes too fast to be told is not.
+    pub(crate) fn arrived(&self, hash: B256, tx: &Arc<RecoveredTx>) {
+        if self.waiting.receiver_count() > 0 {
+            let _ = self.arrivals.try_send(Arrival { hash, tx: Arc::downgrade(tx) });
+        }
+    }
+
+    /// Tells subscribers of what came to wait, until cancelled.
+    pub(crate) async fn tell_arrivals(
+        self: Arc<Self>,
+        mut arrived: mpsc::Receiver<Arrival>,
+        cancel: CancellationToken,
+    ) {
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                arrival = arrived.recv() => match arrival {
+                    // Nobody listening is no error.
+                    Some(arrival) => drop(self.waiting.send(arrival)),
+                    None => return,
+                }
+            }
         }
     }
 

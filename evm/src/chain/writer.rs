@@ -148,9 +148,9 @@ impl Chain {
         &self.fold
     }
 
-    /// How much state there is at the durable head.
+    /// How much state there is at the durable head; balances at the executed one.
     pub fn state_size(&self) -> StateSize {
-        self.shared.durable.read().flat.size()
+        StateSize { balances: self.fold.len(), ..self.shared.durable.read().flat.size() }
     }
 
     /// An account at the executed head.

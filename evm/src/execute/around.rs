@@ -77,7 +77,7 @@ impl Around<'_> {
                 RequestSource::DepositLogs(contract) => deposit_requests(contract, receipts)?,
                 RequestSource::Contract(contract) => match system_call(evm, contract, Bytes::new())? {
                     ExecutionResult::Success { output, .. } => output.into_data(),
-                    failed => return Err(EvmError::Evm(format!("system call of {contract} failed: {failed:?}"))),
+                    _ => return Err(EvmError::SystemCall(format!("the system call of {contract} failed"))),
                 },
             };
             if !data.is_empty() {

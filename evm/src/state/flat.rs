@@ -20,15 +20,18 @@ pub struct StateSize {
     pub slots: usize,
     /// Bytes of code, each code once.
     pub code_bytes: usize,
+    /// Token balances, as the fold of the logs has them.
+    pub balances: usize,
 }
 
 impl StateSize {
-    /// What an account or a slot takes in memory, its places in maps and tries included; see `docs/benchmarks.md`.
+    /// What an account, a slot or a balance takes in memory, its places in maps and tries included: about what 10⁶
+    /// holders of ether and tokens took (`docs/benchmarks.md`).
     const ENTRY_BYTES: usize = 400;
 
     /// About how much memory that takes.
     pub const fn memory_bytes(&self) -> usize {
-        let entries = self.accounts.saturating_add(self.slots);
+        let entries = self.accounts.saturating_add(self.slots).saturating_add(self.balances);
         entries.saturating_mul(Self::ENTRY_BYTES).saturating_add(self.code_bytes)
     }
 }
@@ -89,7 +92,7 @@ impl Flat {
 
     /// How much there is.
     pub(crate) fn size(&self) -> StateSize {
-        StateSize { accounts: self.accounts.len(), slots: self.slots, code_bytes: self.code_bytes }
+        StateSize { accounts: self.accounts.len(), slots: self.slots, code_bytes: self.code_bytes, balances: 0 }
     }
 
     /// A slot's value.

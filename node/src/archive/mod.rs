@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use mayfly_evm::{Chain, ChainReader, RecoveredTx};
+use mayfly_sequencer::Arrival;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
@@ -28,7 +29,7 @@ pub struct Archive {
     reader: ChainReader,
     mempool: Mutex<Mempool>,
     /// Transactions that came to wait.
-    waiting: broadcast::Sender<Arc<RecoveredTx>>,
+    waiting: broadcast::Sender<Arrival>,
     /// Whether `testing_*` methods answer.
     pub dev: bool,
 }
@@ -51,12 +52,12 @@ impl Archive {
         let tx = Arc::new(pool::check(&self.reader, raw)?);
         let hash = self.mempool.lock().insert(Arc::clone(&tx))?;
         // Nobody listening is no error.
-        let _ = self.waiting.send(tx);
+        let _ = self.waiting.send(Arrival { hash, tx: Arc::downgrade(&tx) });
         Ok(hash)
     }
 
     /// Every transaction that comes to wait from now on.
-    pub(crate) fn subscribe_waiting(&self) -> broadcast::Receiver<Arc<RecoveredTx>> {
+    pub(crate) fn subscribe_waiting(&self) -> broadcast::Receiver<Arrival> {
         self.waiting.subscribe()
     }
 

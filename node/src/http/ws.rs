@@ -84,6 +84,7 @@ async fn read_in(
     loop {
         tokio::select! {
             () = public.shutdown.cancelled() => return Some(Goodbye::new(close_code::AWAY, "node is stopping")),
+            () = caller.rollup.gone.cancelled() => return Some(Goodbye::new(close_code::AWAY, "the rollup starts again")),
             message = stream.next(), if answers.len() < MAX_IN_FLIGHT => {
                 seen_at = Instant::now();
                 let body: bytes::Bytes = match message? {
@@ -113,7 +114,7 @@ async fn read_in(
                     }
                 }
                 Err(Lagged(events)) => {
-                    return Some(Goodbye::new(close_code::POLICY, format!("too slow: {events} blocks were missed")));
+                    return Some(Goodbye::new(close_code::POLICY, format!("too slow: {events} events were missed")));
                 }
             },
             Some(body) = answers.next() => {

@@ -1,6 +1,6 @@
 //! Starts rollups that should run and do not: one that could not be opened, whose sequencer failed, or whose creation
-//! L1 holds in another block now. Whatever kept it
-//! from running may have been mended meanwhile: a full disk, an endpoint of L1, a lost directory.
+//! L1 holds in another block now. Whatever kept it from running may have been mended meanwhile: a full disk, an endpoint
+//! of L1, a lost directory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use mayfly_ledger::{Role, Rollup as StoredRollup};
 
 use super::{
     pulse::part,
-    recreate::{find_moved, move_to},
+    recreate::{self, Creation},
     rollup::Running,
     start::Inner,
 };
@@ -40,43 +40,82 @@ pub(super) async fn heal(inner: Arc<Inner>) {
         let Ok(stored) = inner.ledger.rollups().await else { continue };
         for rollup in stored.into_iter().filter(|rollup| rollup.role == Role::Sequencer) {
             let address = rollup.address;
-            if runs(&inner, address).await {
-                turns.retain(|of, turn| *of != address || turn.at.elapsed() < MAX_PAUSE);
-                continue;
-            }
-            let now = Instant::now();
-            let turn = turns.entry(address).or_insert(Turn { at: now + FIRST_PAUSE, pause: FIRST_PAUSE });
-            if turn.at <= now {
-                let pause = turn.pause.saturating_mul(2).min(MAX_PAUSE);
-                *turn = Turn { at: now + pause, pause };
-                tokio::select! {
-                    () = inner.stopping.cancelled() => return,
-                    () = restart(&inner, rollup) => {}
+            let moved = match health(&inner, address).await {
+                Health::InStep => {
+                    turns.retain(|of, turn| *of != address || turn.at.elapsed() < MAX_PAUSE);
+                    continue;
                 }
+                // It may never be again: L1 took its creation back.
+                Health::Behind => match look_for_move(&inner, &rollup).await {
+                    Some(moved) => Some(moved),
+                    None => continue,
+                },
+                Health::Down => {
+                    let now = Instant::now();
+                    let turn = turns.entry(address).or_insert(Turn { at: now + FIRST_PAUSE, pause: FIRST_PAUSE });
+                    if turn.at > now {
+                        continue;
+                    }
+                    let pause = turn.pause.saturating_mul(2).min(MAX_PAUSE);
+                    *turn = Turn { at: now + pause, pause };
+                    look_for_move(&inner, &rollup).await
+                }
+            };
+            tokio::select! {
+                () = inner.stopping.cancelled() => return,
+                () = restart(&inner, rollup, moved) => {}
             }
         }
     }
 }
 
-/// One that is not in step with L1 may never be again: L1 took its creation back.
-async fn runs(inner: &Inner, rollup: Address) -> bool {
-    let is_well = |running: &Running| !running.has_failed() && running.is_synced();
-    inner.rollups.lock().await.iter().any(|running| running.info.rollup == rollup && is_well(running))
+/// How a rollup does that should run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    InStep,
+    /// It runs, and is not in step with L1.
+    Behind,
+    Down,
+}
+
+async fn health(inner: &Inner, rollup: Address) -> Health {
+    let running = inner.rollups.lock().await;
+    match running.iter().find(|running| running.info.rollup == rollup) {
+        Some(running) if running.has_failed() => Health::Down,
+        Some(running) if running.is_synced() => Health::InStep,
+        Some(_) => Health::Behind,
+        None => Health::Down,
+    }
+}
+
+/// The rollup where L1 holds its creation now, if that is another block. What is not gone on from stands on `/readyz`.
+async fn look_for_move(inner: &Inner, stored: &StoredRollup) -> Option<StoredRollup> {
+    let (name, part) = (&stored.name, format!("creation of {}", stored.name));
+    match recreate::look(inner, stored).await {
+        Ok(Creation::Refused(why)) => {
+            tracing::error!(%name, why, "cannot go on");
+            inner.readiness.hold(part, why);
+            return None;
+        }
+        Ok(Creation::Moved(moved)) => {
+            inner.readiness.clear(&part);
+            return Some(*moved);
+        }
+        Ok(Creation::Stays) => inner.readiness.clear(&part),
+        Err(error) => tracing::warn!(%name, error = format!("{error:#}"), "cannot tell where L1 holds its creation"),
+    }
+    None
 }
 
 async fn start(inner: &Arc<Inner>, stored: StoredRollup, moved: Option<StoredRollup>) -> eyre::Result<Running> {
     if let Some(moved) = &moved {
-        move_to(inner, moved).await?;
+        recreate::move_to(inner, moved).await?;
     }
     Running::start(inner, moved.unwrap_or(stored)).await
 }
 
-async fn restart(inner: &Arc<Inner>, stored: StoredRollup) {
+async fn restart(inner: &Arc<Inner>, stored: StoredRollup, moved: Option<StoredRollup>) {
     let name = stored.name.clone();
-    let moved = find_moved(inner, &stored).await.unwrap_or_else(|error| {
-        tracing::warn!(%name, error = format!("{error:#}"), "cannot tell whether L1 holds its creation");
-        None
-    });
     // Held to the end: the operator's request for the same rollup waits.
     let mut running = inner.rollups.lock().await;
     if let Some(at) = running.iter().position(|running| running.info.rollup == stored.address) {

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use eyre::{WrapErr, ensure};
+use eyre::WrapErr;
 use mayfly_l1::{BlockTag, L1Error};
-use mayfly_ledger::{L1Log, Rollup as StoredRollup};
+use mayfly_ledger::{BatchState, L1Log, Rollup as StoredRollup};
 use mayfly_rollup::RollupInfo;
 use mayfly_sequencer::forget_stands;
 use mayfly_verifier::{CREATION_LOOKBACK_BLOCKS, rollup_info};
@@ -16,30 +16,44 @@ use super::{
     start::Inner,
 };
 
-/// The rollup as L1 holds it now, if that is in another block than the ledger says. None while L1 does not hold it at
-/// all: it may come back.
-pub(super) async fn find_moved(inner: &Inner, stored: &StoredRollup) -> eyre::Result<Option<StoredRollup>> {
+/// Where L1 holds a creation.
+pub(super) enum Creation {
+    /// Where the ledger says, or nowhere: it may come back.
+    Stays,
+    /// In another block.
+    Moved(Box<StoredRollup>),
+    /// In another block, and it is not gone on from there.
+    Refused(&'static str),
+}
+
+/// Looks where L1 holds a rollup's creation now.
+pub(super) async fn look(inner: &Inner, stored: &StoredRollup) -> eyre::Result<Creation> {
     let header = inner.l1.try_header(BlockTag::Number(stored.created.number)).await?;
     if header.is_some_and(|header| header.hash() == stored.created.hash) {
-        return Ok(None);
+        return Ok(Creation::Stays);
     }
     let factory = inner.config.l1.factory;
     let creation = match inner.l1.find_creation(stored.address, factory, CREATION_LOOKBACK_BLOCKS).await {
-        Err(L1Error::NoRollup(_)) => return Ok(None),
+        Err(L1Error::NoRollup(_)) => return Ok(Creation::Stays),
         creation => creation?,
     };
     let (known, info) = (RollupInfo::from_json(&stored.config)?, rollup_info(&creation));
     if info == known {
-        return Ok(None);
+        return Ok(Creation::Stays);
     }
-    let same = info.is_created_again(&known);
-    ensure!(same, "L1 created {} again with other rules or balances: it is another rollup", stored.address);
+    if !info.is_created_again(&known) {
+        return Ok(Creation::Refused("L1 created it again with other rules or balances: it is another rollup"));
+    }
+    let first = inner.ledger.batches(stored.address, 1).await?;
+    if first.first().is_some_and(|batch| batch.state == BatchState::Final) {
+        return Ok(Creation::Refused("L1 shows its creation in another block, and its batches were final"));
+    }
     let created = L1Log { number: info.l1_number, hash: info.l1_hash, index: log_index(inner, &creation).await? };
-    Ok(Some(StoredRollup { config: info.to_json()?, created, ..stored.clone() }))
+    Ok(Creation::Moved(Box::new(StoredRollup { config: info.to_json()?, created, ..stored.clone() })))
 }
 
-/// Makes room for the chain of a rollup that was created again; nothing of the rollup may run. A crash in between
-/// does it again.
+/// Makes room for the chain of a rollup that was created again; nothing of the rollup may run. A crash or a database
+/// that is away in between: the next one does the rest.
 pub(super) async fn move_to(inner: &Arc<Inner>, moved: &StoredRollup) -> eyre::Result<()> {
     let dir = inner.chain_dir(moved.address);
     let (kept, transactions) = tokio::task::spawn_blocking(move || {

@@ -170,6 +170,7 @@ impl Running {
     /// No more transactions; what was sealed becomes durable and is answered.
     pub(super) async fn stop(mut self) {
         self.inner.directory.remove(self.info.chain_id);
+        self.served.gone.cancel();
         self.handle.shutdown().await;
         self.pumps.shutdown().await;
     }
@@ -199,8 +200,12 @@ async fn open_chain(inner: &Inner, info: &Arc<RollupInfo>) -> eyre::Result<Chain
 }
 
 /// Makes room for a new chain, which L1 fills with what was posted; what was only answered is left for the sequencer, as
-/// far as it can be read. Returns where the old chain is now and how many transactions it left.
+/// far as it can be read. Returns where the old chain is now and how many transactions it left; where there is none, it
+/// was put aside before.
 pub(super) fn put_aside(chain_dir: &Path, dir: &Path) -> eyre::Result<(PathBuf, usize)> {
+    if !chain_dir.exists() {
+        return Ok((chain_dir.to_owned(), 0));
+    }
     let saved = salvage(chain_dir)?;
     // First the copy: a crash in between does the same again.
     leave_for_rescue(&dir.join(SEQUENCER_DIR), &saved)?;

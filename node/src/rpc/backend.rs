@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock, StateView};
 use mayfly_rollup::settlement::Leaf;
 use mayfly_rollup::{RollupInfo, SettlementError};
-use mayfly_sequencer::SequencerHandle;
+use mayfly_sequencer::{Arrival, SequencerHandle};
 use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -21,6 +22,9 @@ use super::limits::RpcLimits;
 use super::messages::Messages;
 use super::settled::Settled;
 use crate::archive::Archive;
+
+/// How long a look into the pool may take.
+const POOL_PATIENCE: Duration = Duration::from_millis(100);
 
 /// One rollup as the RPC sees it.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct Rollup {
     pub(crate) filters: Filters,
     /// Messages to L1.
     pub(crate) messages: Messages,
+    /// Cancelled when this is served no more: another may be, under the same name.
+    pub(crate) gone: CancellationToken,
     settled: RwLock<Option<(B256, Arc<Settled>)>>,
     stage: RwLock<Stage>,
 }
@@ -149,6 +155,7 @@ impl Rollup {
             marks: Marks::default(),
             filters: Filters::default(),
             messages: Messages::default(),
+            gone: CancellationToken::new(),
             settled: RwLock::default(),
             stage: RwLock::default(),
         }
@@ -195,7 +202,7 @@ impl Rollup {
     }
 
     /// Transactions as they come to wait for a block.
-    pub(crate) fn subscribe_waiting(&self) -> Result<broadcast::Receiver<Arc<RecoveredTx>>, RpcError> {
+    pub(crate) fn subscribe_waiting(&self) -> Result<broadcast::Receiver<Arrival>, RpcError> {
         match (&self.sequencer, &self.archive) {
             (Some(sequencer), _) => Ok(sequencer.subscribe_waiting()),
             (None, Some(archive)) => Ok(archive.subscribe_waiting()),
@@ -206,8 +213,11 @@ impl Rollup {
     /// A transaction that waits for a block.
     pub(crate) async fn pooled(&self, hash: B256) -> Option<Arc<RecoveredTx>> {
         match &self.sequencer {
-            // With a sequencer that has ended nothing waits.
-            Some(sequencer) => sequencer.pooled(hash).await.ok().flatten(),
+            // With a sequencer that has ended nothing waits, and one that is busy for long is not waited for.
+            Some(sequencer) => {
+                let pooled = tokio::time::timeout(POOL_PATIENCE, sequencer.pooled(hash)).await;
+                pooled.ok().and_then(Result::ok).flatten()
+            }
             None => self.archive.as_ref().and_then(|archive| archive.pooled(&hash)),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
 use super::errors::{self, RpcError};
-use super::params::{Json, Number, Params};
+use super::params::{List, Number, Params};
 
 /// Percentiles one `eth_feeHistory` may ask for.
 const MAX_PERCENTILES: usize = 100;
@@ -86,7 +86,7 @@ struct FeeHistory {
 pub(crate) fn history(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let Number(count) = params.required("block count")?;
     let newest: BlockNumberOrTag = params.required("newest block")?;
-    let percentiles = params.optional::<Json<Vec<f64>>>("reward percentiles")?.map(|Json(list)| list);
+    let percentiles = params.optional::<List<Vec<f64>>>("reward percentiles")?.map(|List(list)| list);
     params.end()?;
     check_percentiles(percentiles.as_deref().unwrap_or_default())?;
     let newest = rollup.number(newest)?;

@@ -45,6 +45,9 @@ struct Wire<'a> {
 
 impl Param for LogFilter {
     fn from_json(text: &str) -> Result<Self, String> {
+        if !text.starts_with('{') {
+            return Err("not an object".to_owned());
+        }
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut filter = Self {
             from: optional(wire.from_block).map_err(|why| format!("fromBlock: {why}"))?,

@@ -1,8 +1,9 @@
 //! Polling filters: `eth_newFilter`, `eth_newBlockFilter`, `eth_newPendingTransactionFilter`,
 //! `eth_getFilterChanges`, `eth_getFilterLogs`, `eth_uninstallFilter`.
 //!
-//! A filter is a position in the chain, not a queue: it costs the same however
-//! rarely it is polled. Blocks that replaced others below the position are told
+//! A filter of blocks or logs is a position in the chain, not a queue: it costs
+//! the same however rarely it is polled. One of waiting transactions has the
+//! newest 4,096 hashes, which all of them share. Blocks that replaced others below the position are told
 //! again; what was removed is not told (WebSocket subscriptions tell it).
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B128, B256};
-use mayfly_evm::RecoveredTx;
+use mayfly_sequencer::Arrival;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
@@ -31,7 +32,7 @@ enum Subject {
     Blocks,
     Logs(Arc<LogFilter>),
     /// Transactions that come to wait; the newest are told to whoever polls rarely.
-    Waiting(Arc<Mutex<broadcast::Receiver<Arc<RecoveredTx>>>>),
+    Waiting(Arc<Mutex<broadcast::Receiver<Arrival>>>),
 }
 
 #[derive(Debug, Clone)]
@@ -50,9 +51,7 @@ impl Filters {
     fn add(&self, subject: Subject, told: (u64, B256), limits: &RpcLimits, now: Instant) -> Result<B128, RpcError> {
         let mut filters = self.0.lock();
         let ttl = Duration::from_millis(limits.filter_ttl_ms);
-        if filters.len() >= limits.max_filters {
-            filters.retain(|_, filter| now.saturating_duration_since(filter.polled_at) < ttl);
-        }
+        filters.retain(|_, filter| now.saturating_duration_since(filter.polled_at) < ttl);
         if filters.len() >= limits.max_filters {
             return Err(RpcError::limit(format!("{} filters are installed, no more", filters.len())));
         }
@@ -155,11 +154,11 @@ pub(crate) fn changes(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     Ok(answer)
 }
 
-fn came_to_wait(waiting: &mut broadcast::Receiver<Arc<RecoveredTx>>) -> Vec<B256> {
+fn came_to_wait(waiting: &mut broadcast::Receiver<Arrival>) -> Vec<B256> {
     let mut hashes = Vec::new();
     loop {
         match waiting.try_recv() {
-            Ok(tx) => hashes.push(tx.hash()),
+            Ok(arrival) => hashes.push(arrival.hash),
             Err(TryRecvError::Lagged(_)) => {}
             Err(TryRecvError::Empty | TryRecvError::Closed) => return hashes,
         }

@@ -34,6 +34,7 @@ mod mayfly;
 mod messages;
 mod name;
 mod net;
+mod openrpc;
 mod proof;
 mod settled;
 mod shapes;

@@ -90,13 +90,29 @@ pub trait Param: Sized {
     fn from_json(text: &str) -> Result<Self, String>;
 }
 
-/// Any type whose `Deserialize` is strict enough: objects, booleans.
+/// An object whose `Deserialize` is strict enough. That would take an array of its members, too.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned> Param for Json<T> {
     fn from_json(text: &str) -> Result<Self, String> {
+        if !text.starts_with('{') {
+            return Err("not an object".to_owned());
+        }
         serde_json::from_str(text).map(Json).map_err(|error| error.to_string())
+    }
+}
+
+/// An array whose items' `Deserialize` is strict enough.
+#[derive(Debug)]
+pub struct List<T>(pub T);
+
+impl<T: DeserializeOwned> Param for List<T> {
+    fn from_json(text: &str) -> Result<Self, String> {
+        if !text.starts_with('[') {
+            return Err("not an array".to_owned());
+        }
+        serde_json::from_str(text).map(List).map_err(|error| error.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{B128, hex};
-use mayfly_evm::RecoveredTx;
+use mayfly_sequencer::Arrival;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -22,7 +22,7 @@ use super::shapes;
 enum Topic {
     NewHeads,
     Logs(Box<LogFilter>),
-    /// Transactions that come to wait: by their hashes, or in full.
+    /// Transactions that come to wait: by their hashes, or in full as long as they are there.
     Pending {
         full: bool,
     },
@@ -38,7 +38,7 @@ pub struct Subscriptions {
     topics: BTreeMap<B128, Topic>,
     /// Only while there are such subscriptions: others do not lag.
     events: Option<broadcast::Receiver<Arc<HeadEvent>>>,
-    waiting: Option<broadcast::Receiver<Arc<RecoveredTx>>>,
+    waiting: Option<broadcast::Receiver<Arrival>>,
     /// Told before anything else.
     first: Vec<String>,
 }
@@ -110,14 +110,16 @@ impl Subscriptions {
         }
         tokio::select! {
             event = recv(&mut self.events) => event.map(|event| self.tell(&event)),
-            tx = recv(&mut self.waiting) => tx.map(|tx| self.tell_waiting(&tx)),
+            arrival = recv(&mut self.waiting) => arrival.map(|arrival| self.tell_waiting(&arrival)),
         }
     }
 
-    fn tell_waiting(&self, tx: &RecoveredTx) -> Vec<String> {
+    fn tell_waiting(&self, arrival: &Arrival) -> Vec<String> {
         let told = self.topics.iter().filter_map(|(id, topic)| match topic {
-            Topic::Pending { full: true } => shape_notification(id, &shapes::waiting(tx)),
-            Topic::Pending { full: false } => shape_notification(id, &tx.hash()),
+            Topic::Pending { full: true } => {
+                arrival.tx.upgrade().and_then(|tx| shape_notification(id, &shapes::waiting(&tx)))
+            }
+            Topic::Pending { full: false } => shape_notification(id, &arrival.hash),
             _ => None,
         });
         told.collect()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::backend::Rollup;
 use super::dispatch::{Reply, reply};
 use super::errors::{INVALID_PARAMS, METHOD_NOT_FOUND, RpcError, SERVER};
-use super::params::{Json, Params};
+use super::params::{Json, List, Params};
 use crate::archive::{BuildError, Built, PayloadAttributes, without_blobs};
 
 /// `testing_buildBlockV1`: a block on the head that nobody keeps.
@@ -20,7 +20,7 @@ pub(crate) fn build_block(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
         archive.ok_or_else(|| RpcError::new(METHOD_NOT_FOUND, "testing methods are off: start with --dev"))?;
     let parent: B256 = params.required("parent block hash")?;
     let Json(mut attributes) = params.required::<Json<PayloadAttributes>>("payload attributes")?;
-    let transactions = params.optional::<Json<Vec<Bytes>>>("transactions")?.map(|Json(list)| list);
+    let transactions = params.optional::<List<Vec<Bytes>>>("transactions")?.map(|List(list)| list);
     attributes.extra_data = params.optional::<Bytes>("extra data")?.unwrap_or_default();
     params.end()?;
     let head = rollup.reader.head();

@@ -11,7 +11,7 @@ use super::call::Run;
 use super::debug::{Answer, existing, traceable, traced_transaction};
 use super::dispatch::{Reply, null, reply};
 use super::errors::{self, RpcError};
-use super::params::{Json, Params};
+use super::params::{Json, List, Params};
 use super::transactions;
 
 /// `trace_transaction`: its calls.
@@ -82,6 +82,6 @@ pub(crate) fn call(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
 
 /// Some of `trace`, `vmTrace` and `stateDiff`.
 fn types(params: &mut Params<'_>) -> Result<HashSet<TraceType>, RpcError> {
-    let Json(types) = params.required::<Json<HashSet<TraceType>>>("trace types")?;
+    let List(types) = params.required::<List<HashSet<TraceType>>>("trace types")?;
     Ok(types)
 }

@@ -28,15 +28,24 @@ pub(crate) fn by_hash<'a>(service: &'a Service, caller: &'a Caller, call: &'a Ca
         let hash: B256 = params.required("transaction hash")?;
         params.end()?;
         let rollup = Arc::clone(&caller.rollup);
-        let held = rollup.holds(hash.into());
-        if !held && let Some(waiting) = rollup.pooled(hash).await {
-            return reply(&shapes::waiting(&waiting));
-        }
-        let look = move || match locate(&rollup, hash)? {
-            Some((block, index)) => reply(&shapes::transaction(&block, index)),
-            None => null(),
+        let look = |rollup: Arc<Rollup>| {
+            move || match locate(&rollup, hash)? {
+                Some((block, index)) => reply(&shapes::transaction(&block, index)),
+                None => null(),
+            }
         };
-        if held { look() } else { service.heavy(caller, look).await }
+        if rollup.holds(hash.into()) {
+            return look(rollup)();
+        }
+        let found = service.heavy(caller, look(Arc::clone(&rollup))).await?;
+        if found.get() != "null" {
+            return Ok(found);
+        }
+        match rollup.pooled(hash).await {
+            Some(waiting) => reply(&shapes::waiting(&waiting)),
+            // It may have left the pool for a block meanwhile.
+            None => look(rollup)(),
+        }
     })
 }
 

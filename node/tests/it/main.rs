@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod mayfly;
 mod node;
+mod openrpc;
 mod reads;
 mod recreate;
 mod sequenced;

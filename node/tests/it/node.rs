@@ -42,10 +42,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> World {
+        World::with_epoch(1).await
+    }
+
+    /// L1 calls blocks final after twice as many.
+    pub(crate) async fn with_epoch(slots: u64) -> World {
         let config = AnvilConfig {
             block_time: Some(Duration::from_secs(1)),
             mixed_mining: true,
-            slots_in_an_epoch: Some(1),
+            slots_in_an_epoch: Some(slots),
             ..AnvilConfig::default()
         };
         let anvil = Anvil::start(config).await.unwrap();

@@ -35,16 +35,25 @@ async fn create_again(world: &World, creation: &Creation) -> Creation {
     organiser.create_rollup(*factory, config.clone(), genesis.clone(), &quick).await.unwrap()
 }
 
+/// Everything is in batches on L1, none of them final: a creation below a final batch does not move.
+async fn posted(stand: &Stand) {
+    until("batches on L1", async || {
+        let status = stand.status().await;
+        (status["unposted_blocks"] == 0 && status["batches"] != 0).then_some(())
+    })
+    .await;
+}
+
 async fn genesis(stand: &Stand) -> Value {
     stand.world.rpc(&stand.node, "eth_getBlockByNumber", json!(["0x0", false])).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollup_that_l1_creates_again_in_another_block_keeps_its_answers() {
-    let mut stand = Stand::start().await;
+    let mut stand = Stand::on(World::with_epoch(12).await).await;
     let verifier = verifier(&stand.world, &stand.creation);
     stand.send().await;
-    stand.is_well().await;
+    posted(&stand).await;
     let before = genesis(&stand).await;
     take_back(&stand.world, &stand.creation).await;
     until("the loss of the creation", async || {
@@ -70,8 +79,8 @@ async fn a_rollup_that_l1_creates_again_in_another_block_keeps_its_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_down_meanwhile_finds_the_new_creation() {
-    let mut stand = Stand::start().await;
-    stand.is_well().await;
+    let stand = Stand::on(World::with_epoch(12).await).await;
+    posted(&stand).await;
     let stand = stand.while_down(async |world, creation| {
         take_back(world, creation).await;
         create_again(world, creation).await;

@@ -18,7 +18,10 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn start() -> Stand {
-        let world = World::start().await;
+        Stand::on(World::start().await).await
+    }
+
+    pub(crate) async fn on(world: World) -> Stand {
         let node = Node::start(world.config()).await.unwrap();
         let creation = world.create(|_, _| {}).await;
         world.run_rollup(&node, "night", creation.rollup).await.unwrap();

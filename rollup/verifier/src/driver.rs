@@ -121,13 +121,16 @@ impl Verifier {
                 () = tokio::time::sleep(pause) => {}
             }
             self.book = ClaimBook::default();
-            if let Err(error) = self.look_for_creation().await {
-                self.trouble(&error.to_string());
-            }
+            let looked = self.look_for_creation().await;
             engine = match Engine::new(self.info.clone()) {
                 Ok(engine) => engine,
                 Err(error) => return self.trouble(&error.to_string()),
             };
+            // What was seen is worth nothing until L1 is read again.
+            self.view.send_replace(first_view(&self.info, &engine));
+            if let Err(error) = looked {
+                self.trouble(&error.to_string());
+            }
             readers.send_replace(engine.reader());
         }
     }
@@ -140,10 +143,11 @@ impl Verifier {
             return Ok(());
         }
         let found = locate(&self.l1, self.info.rollup, None).await?;
-        if found.is_created_again(&self.info) {
-            tracing::warn!(rollup = %found.rollup, l1_block = found.l1_number, "created again in another block");
-            self.info = Arc::new(found);
+        if !found.is_created_again(&self.info) && found != *self.info {
+            return Err(VerifierError::AnotherRollup(found.rollup));
         }
+        tracing::warn!(rollup = %found.rollup, l1_block = found.l1_number, "created again in another block");
+        self.info = Arc::new(found);
         Ok(())
     }
 

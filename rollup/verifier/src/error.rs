@@ -43,6 +43,9 @@ pub enum VerifierError {
     /// The closing claim carried no leaf file.
     #[error("claim {0} carries no leaf file")]
     NoLeafFile(B256),
+    /// L1 took the creation back, and what it created under the address has other rules or balances.
+    #[error("L1 created {0} again with other rules or balances: it is another rollup")]
+    AnotherRollup(alloy_primitives::Address),
     /// A role needs an account to send from.
     #[error("no account to send from")]
     NoSender,

@@ -24,9 +24,7 @@ impl Executor {
         let account = self.account(pooled.sender);
         let left = self.pool.insert(pooled, account)?;
         self.shared.waiters.entered(&hash);
-        if self.shared.waiting.receiver_count() > 0 {
-            let _ = self.shared.waiting.send(tx);
-        }
+        self.shared.arrived(hash, &tx);
         for left in left {
             let why = SubmitError::PoolFull(self.settings.pool.max_transactions);
             self.drop_pooled(left, &why);

@@ -50,7 +50,17 @@ pub enum SimulationError {
     Refused(Refusal),
     /// The simulation itself failed.
     #[error(transparent)]
-    Evm(#[from] EvmError),
+    Evm(EvmError),
+}
+
+impl From<EvmError> for SimulationError {
+    /// What a changed contract causes is its caller's doing.
+    fn from(err: EvmError) -> Self {
+        match err {
+            EvmError::SystemCall(why) => Self::Call(why),
+            err => Self::Evm(err),
+        }
+    }
 }
 
 impl From<StateError> for SimulationError {
