@@ -104,3 +104,25 @@ async fn agrees(stand: &Stand, verifier: &VerifierHandle) {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_down_refuses_a_creation_below_its_final_batches() {
+    let stand = Stand::start().await;
+    until("a final batch", async || {
+        let finalized = stand.status().await["finalized"]["number"].as_u64();
+        (finalized != Some(0)).then_some(())
+    })
+    .await;
+    let stand = stand.while_down(async |world, creation| {
+        take_back(world, creation).await;
+        create_again(world, creation).await;
+    });
+    let stand = Box::pin(stand).await;
+    let why = "L1 shows its creation in another block, and its batches were final";
+    until("the refusal", async || {
+        let (code, body) = stand.world.ready(&stand.node).await;
+        (code == 503 && body["reasons"]["creation of night"] == why).then_some(())
+    })
+    .await;
+    stand.node.stop().await.unwrap();
+}
