@@ -102,7 +102,7 @@ async fn look_for_move(inner: &Inner, stored: &StoredRollup) -> Option<StoredRol
             return Some(*moved);
         }
         Ok(Creation::Stays) => inner.readiness.clear(&part),
-        Err(error) => tracing::warn!(%name, error = format!("{error:#}"), "cannot tell where L1 holds its creation"),
+        Err(error) => tracing::debug!(%name, error = format!("{error:#}"), "cannot tell where L1 holds its creation"),
     }
     None
 }

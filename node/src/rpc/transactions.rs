@@ -43,8 +43,9 @@ pub(crate) fn by_hash<'a>(service: &'a Service, caller: &'a Caller, call: &'a Ca
         }
         match rollup.pooled(hash).await {
             Some(waiting) => reply(&shapes::waiting(&waiting)),
-            // It may have left the pool for a block meanwhile.
-            None => look(rollup)(),
+            // It may have left the pool for a block meanwhile, which is in memory then.
+            None if rollup.holds(hash.into()) => look(rollup)(),
+            None => null(),
         }
     })
 }
