@@ -11,6 +11,9 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$MAYFLY_CACHE/target}"
 
 # Parameters: the least major version of Node.js that will do.
 readonly NODE_MIN_MAJOR=20
+# What Hardhat 3 asks for.
+# shellcheck disable=SC2034
+readonly NODE_INTEROP_MAJOR=22
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

@@ -4,6 +4,7 @@
 #   scripts/setup.sh            system packages (as root), then npm packages in this checkout
 #   scripts/setup.sh --system   system packages only (for `sudo`, before an ordinary user runs the rest)
 #   scripts/setup.sh --check    installs nothing; says what is missing; exit 1 if anything is
+#   scripts/setup.sh --interop  also what scripts/interop.sh drives (Node.js 22, Hardhat, web3.py)
 #
 # As an ordinary user it never becomes root: it prints the one line to type.
 set -euo pipefail
@@ -11,12 +12,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 mode=all
+node_min="$NODE_MIN_MAJOR"
 case "${1:-}" in
   '') ;;
   --system) mode=system ;;
   --check) mode=check ;;
-  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-  *) say "usage: scripts/setup.sh [--system | --check]"; exit 2 ;;
+  --interop) mode=interop; node_min="$NODE_INTEROP_MAJOR" ;;
+  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+  *) say "usage: scripts/setup.sh [--system | --check | --interop]"; exit 2 ;;
 esac
 
 # The least version that the workspace's Cargo.toml asks for.
@@ -39,6 +42,7 @@ missing_packages() {
   have git || echo git
   have curl || echo curl
   have python3 || echo python3
+  [ "$mode" != interop ] || python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
   have flock && have setpriv || echo util-linux
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   has_postgres || echo postgresql
@@ -115,11 +119,21 @@ npm_ci() {
 # Node 22 out of npm's own package, for this checkout only, where the system's
 # is missing or older than what the clients need.
 install_node() {
-  [ "$(node_major)" -ge "$NODE_MIN_MAJOR" ] && return 0
-  [ "$mode" = check ] || say "setup: node is older than $NODE_MIN_MAJOR: taking Node 22 from npm into scripts/node"
+  [ "$(node_major)" -ge "$node_min" ] && return 0
+  [ "$mode" = check ] || say "setup: node is older than $node_min: taking Node 22 from npm into scripts/node"
   npm_ci scripts/node || return 1
   use_tools
-  [ "$mode" = check ] || [ "$(node_major)" -ge "$NODE_MIN_MAJOR" ] || die "no usable Node.js: $(node --version 2>&1)"
+  [ "$mode" = check ] || [ "$(node_major)" -ge "$node_min" ] || die "no usable Node.js: $(node --version 2>&1)"
+}
+
+# A Python environment of its own with what web3.py needs.
+install_web3py() {
+  local venv="$MAYFLY_CACHE/interop" wanted="$MAYFLY_ROOT/tests/interop/requirements.txt"
+  cmp -s "$wanted" "$venv/installed" && return 0
+  say "setup: web3.py into a Python environment of its own"
+  python3 -m venv "$venv" || die "python3 -m venv failed: install python3-venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2 || die "pip could not install web3.py"
+  cp "$wanted" "$venv/installed"
 }
 
 if [ "$mode" = system ]; then
@@ -142,6 +156,10 @@ if [ "$failed" -eq 0 ] || [ "$mode" = check ]; then
   install_node || failed=1
   npm_ci contracts || failed=1
   npm_ci tests/clients || failed=1
+fi
+if [ "$failed" -eq 0 ] && [ "$mode" = interop ]; then
+  npm_ci tests/interop
+  install_web3py
 fi
 [ "$failed" -eq 0 ] || exit 1
 say "setup: everything is there"

@@ -1,14 +1,18 @@
 //! ERC-20 transfers through the executor, the tries and the log.
 //!
 //! `cargo bench -p mayfly-evm --bench chain`; `-- cpu` instead prints microseconds of processor time, which a busy
-//! machine does not change much; `-- soak` runs 200,000 transfers on disk and prints resident memory and time.
+//! machine does not change much; `-- soak` runs 200,000 transfers on disk (`soak=N` as many, `per-block=N` so many to a
+//! block) and prints resident memory, time, bytes on disk, and what a search for one holder's logs takes.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use criterion::{BatchSize, Criterion, Throughput};
-use mayfly_evm::{BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount, RecoveredTx, Transaction, Trie};
+use mayfly_evm::{
+    BlockAttributes, Chain, ChainReader, ChainSpec, Genesis, GenesisAccount, LogFilter, RecoveredTx, TRANSFER_TOPIC,
+    Transaction, Trie,
+};
 use std::{path::Path, sync::Arc, time::Instant};
 
 const CHAIN_ID: u64 = 7;
@@ -93,12 +97,13 @@ fn chain(dir: Option<&Path>) -> (Chain, Address) {
 struct Transfers {
     token: Address,
     next: u64,
+    per_block: usize,
 }
 
 impl Transfers {
     fn block(&mut self) -> Vec<Arc<RecoveredTx>> {
-        let mut txs = Vec::with_capacity(PER_BLOCK);
-        for _ in 0..PER_BLOCK {
+        let mut txs = Vec::with_capacity(self.per_block);
+        for _ in 0..self.per_block {
             let (from, nonce) = (self.next % HOLDERS, self.next / HOLDERS + 1);
             txs.push(transfer(self.token, from, nonce, (from * 7_919 + nonce * 104_729 + 1) % HOLDERS));
             self.next += 1;
@@ -110,7 +115,7 @@ impl Transfers {
 
 fn blocks(criterion: &mut Criterion) {
     let (mut chain, token) = chain(None);
-    let mut transfers = Transfers { token, next: 0 };
+    let mut transfers = Transfers { token, next: 0, per_block: PER_BLOCK };
     let mut group = criterion.benchmark_group("erc20_transfers_50_a_block");
     group.throughput(Throughput::Elements(PER_BLOCK as u64));
     let block = transfers.block();
@@ -164,7 +169,7 @@ fn thread_ns() -> u64 {
 /// Processor time of each part.
 fn cpu() {
     let (mut chain, token) = chain(None);
-    let mut transfers = Transfers { token, next: 0 };
+    let mut transfers = Transfers { token, next: 0, per_block: PER_BLOCK };
     let (mut execute, mut seal, mut begin) = (0, 0, 0);
     let rounds = 2_000;
     for _ in 0..rounds {
@@ -229,20 +234,45 @@ fn process_us() -> u64 {
     tasks.map(|task| ran(task.unwrap().path())).sum()
 }
 
-/// `soak` or `soak=N`.
-fn soak_transactions() -> u64 {
-    let given = std::env::args().find_map(|arg| arg.strip_prefix("soak=").map(|n| n.parse().unwrap()));
-    given.unwrap_or(200_000)
+/// `name=N`.
+fn argument(name: &str) -> Option<u64> {
+    std::env::args().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=').map(|n| n.parse().unwrap()))
 }
 
-/// 200,000 transfers on disk: memory must not follow the number of blocks.
+fn disk_bytes(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let size = |entry: std::fs::DirEntry| match entry.file_type().unwrap().is_dir() {
+        true => disk_bytes(&entry.path()),
+        false => std::os::unix::fs::MetadataExt::blocks(&entry.metadata().unwrap()) * 512,
+    };
+    entries.map(size).sum()
+}
+
+/// Searches of the whole chain for what one holder sent, in milliseconds.
+fn searches(reader: &ChainReader, token: Address) -> serde_json::Value {
+    let (mut times, mut found) = (Vec::new(), 0);
+    for n in 0..500 {
+        let mut filter = LogFilter { to: u64::MAX, addresses: vec![token], max_results: 20_000, ..Default::default() };
+        filter.topics[0] = vec![TRANSFER_TOPIC];
+        filter.topics[1] = vec![holder(n * 7_919 % HOLDERS).into_word()];
+        let start = Instant::now();
+        found += reader.logs(&filter).unwrap().len();
+        times.push(start.elapsed().as_micros() as f64 / 1_000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    serde_json::json!({ "logs": found / times.len(), "p50_ms": times[times.len() / 2], "p99_ms": times[times.len() * 99 / 100] })
+}
+
+/// Transfers on disk: memory must not follow the number of blocks.
 fn soak() {
+    let transactions = argument("soak").unwrap_or(200_000);
     let dir = tempfile::tempdir().unwrap();
     let (mut chain, token) = chain(Some(dir.path()));
-    let mut transfers = Transfers { token, next: 0 };
+    let mut transfers =
+        Transfers { token, next: 0, per_block: argument("per-block").unwrap_or(PER_BLOCK as u64) as usize };
     let start = Instant::now();
     let mut points = Vec::new();
-    while transfers.next < soak_transactions() {
+    while transfers.next < transactions {
         let block = transfers.block();
         add(&mut chain, &block);
         if transfers.next.is_multiple_of(50_000) {
@@ -256,7 +286,14 @@ fn soak() {
     let reopened = Instant::now();
     let chain = Chain::open(dir.path(), ChainSpec::rollup(CHAIN_ID, 1).unwrap()).unwrap();
     assert_eq!(chain.head().hash, head);
-    println!("{}", serde_json::json!({ "points": points, "reopen_ms": reopened.elapsed().as_millis() as u64 }));
+    let reopen_ms = reopened.elapsed().as_millis() as u64;
+    let searches = searches(&chain.reader(), token);
+    let bytes = |part: &str| disk_bytes(&dir.path().join(part)) / transactions;
+    let disk = serde_json::json!({ "log": bytes("log"), "store": bytes("store") });
+    println!(
+        "{}",
+        serde_json::json!({ "points": points, "reopen_ms": reopen_ms, "searches": searches, "disk_bytes_per_tx": disk })
+    );
 }
 
 fn main() {

@@ -66,8 +66,8 @@ pub use prices::Prices;
 pub use reader::{
     AccessListResult, AccountOverride, AccountProof, BlockContext, BlockOverrides, CallMessage, CallResult, CallStatus,
     ChainReader, LogEntry, LogFilter, MAX_CALL_GAS, MAX_LOG_RANGE_BLOCKS, MAX_OVERRIDES, MAX_PROOF_SLOTS,
-    MAX_SIMULATED_BLOCKS, MAX_SIMULATED_CALLS, MAX_SIMULATED_CALLS_OF_BLOCK, MAX_VIEW_BLOCKS, SimulatedBlock,
-    SimulatedCall, SimulatedTx, Simulation, SimulationBlock, SimulationCall, SimulationError, StateView, revert_reason,
+    MAX_SIMULATED_BLOCKS, MAX_SIMULATED_CALLS, MAX_SIMULATED_CALLS_OF_BLOCK, SimulatedBlock, SimulatedCall,
+    SimulatedTx, Simulation, SimulationBlock, SimulationCall, SimulationError, StateView, revert_reason,
 };
 pub use receipt::{DEPOSIT_RECEIPT_VERSION, Receipt, logs_hash, receipts_root};
 pub use receipt_tree::{RECEIPT_TREE_DEPTH, ReceiptTree, receipt_leaf};

@@ -10,6 +10,9 @@ use alloy_primitives::{Address, address};
 /// Prices that differ from the fork's. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
+    /// Gas is measured and costs nothing, whatever a transaction offers: fees are neither reserved nor paid. Many
+    /// wallets and tools offer a tip where none is asked for, and their users hold nothing.
+    pub free_gas: bool,
     /// Opcodes with what each costs before it looks at its operands.
     pub opcodes: Vec<(u8, u16)>,
     /// Each word that KECCAK256 and CREATE2 hash.
@@ -48,6 +51,7 @@ impl Prices {
     /// The prices of protocol version 1.
     pub fn rollup() -> Self {
         Self {
+            free_gas: true,
             opcodes: vec![(SDIV, 10), (SMOD, 8), (MULMOD, 20), (KECCAK256, 80), (SELFBALANCE, 10), (TSTORE, 400)],
             hashed_word: Some(22),
             precompiles: PRECOMPILES.to_vec(),

@@ -3,7 +3,7 @@
 //! The executor reads everything that may differ between chains from here, so that a rollup is one value of
 //! [`ChainSpec`] and another chain's history is another value.
 
-use crate::{EvmError, Prices, transaction::DEPOSIT_TX_TYPE};
+use crate::{EvmError, Prices, Transaction, transaction::DEPOSIT_TX_TYPE};
 use alloy_eips::{
     eip1559::{BaseFeeParams, calc_next_block_base_fee},
     eip7840::BlobParams,
@@ -157,7 +157,7 @@ pub struct ChainSpec {
 }
 
 impl ChainSpec {
-    /// The rules of a Mayfly rollup: Osaka from genesis, prices after measured time, base fee 0, EIP-4788 and EIP-2935
+    /// The rules of a Mayfly rollup: Osaka from genesis, prices after measured time, free gas, EIP-4788 and EIP-2935
     /// system calls, equal timestamps allowed, no blob transactions.
     ///
     /// # Errors
@@ -194,6 +194,11 @@ impl ChainSpec {
     pub fn spec_id(&self, number: u64, timestamp: u64) -> SpecId {
         let active = self.forks.iter().rev().find(|fork| fork.from.active(number, timestamp));
         active.map_or(SpecId::FRONTIER, |fork| fork.spec)
+    }
+
+    /// What a transaction pays for a unit of gas in a block with this base fee.
+    pub fn gas_price(&self, tx: &Transaction, base_fee: u64) -> u128 {
+        if self.prices.free_gas || tx.is_deposit() { 0 } else { tx.effective_gas_price(base_fee) }
     }
 
     /// Base fee of the child of a block; `None` before London.

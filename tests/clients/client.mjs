@@ -5,7 +5,7 @@ import { Chain } from './demo/chain.mjs';
 
 // Libraries repeat whole requests in their errors.
 const MAX_TEXT = 500;
-const COMMANDS = ['deploy', 'mint', 'ethers', 'viem', 'errors', 'withdraw'];
+const COMMANDS = ['deploy', 'mint', 'ethers', 'viem', 'web3', 'wagmi', 'cast', 'forge', 'errors', 'withdraw'];
 
 /** bigint as decimal text: JSON has no integers of that size. */
 function plain(_, value) {
@@ -22,7 +22,8 @@ async function main() {
   const id = await createPublicClient({ transport: http(args.url) }).getChainId();
   const { run } = await import(`./commands/${command}.mjs`);
   const result = await run({ ...args, chain: new Chain(args.name ?? 'rollup', id, args.url) });
-  process.stdout.write(`${JSON.stringify(result, plain)}\n`);
+  // web3.js leaves timers behind that run for half a minute.
+  process.stdout.write(`${JSON.stringify(result, plain)}\n`, () => process.exit());
 }
 
 main().catch((error) => {

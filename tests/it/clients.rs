@@ -1,4 +1,4 @@
-//! Unmodified viem and ethers against a node, from wallets that hold nothing.
+//! Unmodified clients against a node, from wallets that hold nothing. Others: scripts/interop.sh.
 
 use alloy_primitives::{Address, B256};
 use mayfly_e2e::program::{DevStack, client, recount, run};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn viem_and_ethers_work_from_empty_wallets() {
+async fn clients_work_from_empty_wallets() {
     let stack = DevStack::start().await;
     let rollup = stack.create_rollup("clients").await;
     let url = &rollup["rpc_url"];
@@ -21,6 +21,15 @@ async fn viem_and_ethers_work_from_empty_wallets() {
 
     let viem = client("viem", &json!({ "url": url })).await;
     assert_eq!(viem["revert"], "ERC1155InsufficientBalance");
+
+    for (library, events) in [("web3", 1), ("wagmi", 2)] {
+        let said = client(library, &json!({ "url": url })).await;
+        assert_eq!((&said["revert"], &said["events"]), (&json!("ERC20InsufficientBalance"), &json!(events)));
+    }
+    let cast = client("cast", &json!({ "url": url })).await;
+    assert_eq!((&cast["logs"], &cast["supply"]), (&json!(2), &json!(1_000)));
+    let forge = client("forge", &json!({ "url": url })).await;
+    assert_eq!(forge["scripts"], json!({ "slow": 4, "fast": 4 }));
     stack.stop().await;
 }
 

@@ -6,7 +6,7 @@
 use super::{
     Durable, Recent, Shared,
     durable::check_next,
-    mend::{may_be_the_store, refuse_blocks, renew_store},
+    mend::{KnownEnd, may_be_the_store, refuse_blocks, renew_store},
 };
 use crate::{
     ChainSpec, EvmError, Fold, SealedBlock,
@@ -97,11 +97,15 @@ pub(super) fn open(dir: &Path, spec: ChainSpec) -> Result<Opened, EvmError> {
 /// Reads what is there; where the store is damaged and the log is not, with a store made from the log.
 fn read_back(dir: &Path, spec: ChainSpec, lock: DirLock) -> Result<Opened, EvmError> {
     let genesis = check_marker(dir, &spec)?;
+    if opening_path(dir).exists() {
+        tracing::warn!(dir = %dir.display(), "a process died while it opened the store: it is made from the log again");
+        renew_store(dir, genesis, KnownEnd::Unread)?;
+    }
     match read_parts(dir, spec.clone(), genesis) {
         Ok(parts) => parts.start(lock),
         Err(err) if may_be_the_store(&err) => {
             tracing::warn!(error = %err, dir = %dir.display(), "the store does not read: it is made from the log again");
-            renew_store(dir, genesis)?;
+            renew_store(dir, genesis, KnownEnd::OfStore)?;
             read_parts(dir, spec, genesis)?.start(lock)
         }
         Err(err) => Err(err),
@@ -128,8 +132,8 @@ impl Parts {
 }
 
 fn read_parts(dir: &Path, spec: ChainSpec, genesis: B256) -> Result<Parts, EvmError> {
-    let store = Store::open(&store_dir(dir))?;
-    let Loaded { flat, fold, tree, head, end } = store.load()?;
+    let (store, loaded) = open_store(dir)?;
+    let Loaded { flat, fold, tree, head, end } = loaded;
     fail_point("open-loaded");
     let history = History { store: store.clone(), log: LogReader::new(log_dir(dir)) };
     let stored_genesis = history.hash(0)?;
@@ -150,6 +154,21 @@ fn read_parts(dir: &Path, spec: ChainSpec, genesis: B256) -> Result<Parts, EvmEr
     let writer = LogWriter::open(&log_dir(dir), segment, end)?;
     fail_point("opened");
     Ok(Parts { shared, store, fold, unsaved, writer })
+}
+
+/// Opens and loads the store. A damaged one can end the process (the database asserts what it reads, also while it
+/// unwinds): a file beside it then tells the next start.
+fn open_store(dir: &Path) -> Result<(Store, Loaded), EvmError> {
+    let opening = opening_path(dir);
+    std::fs::write(&opening, []).map_err(EvmError::io(&opening))?;
+    let store = Store::open(&store_dir(dir));
+    let loaded = store.and_then(|store| store.load().map(|loaded| (store, loaded)));
+    std::fs::remove_file(&opening).map_err(EvmError::io(&opening))?;
+    loaded
+}
+
+fn opening_path(dir: &Path) -> PathBuf {
+    dir.join("store.opening")
 }
 
 /// Takes the log's tail in: values as they were recorded, nothing is executed.

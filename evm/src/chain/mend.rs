@@ -42,15 +42,27 @@ pub(super) fn may_be_the_store(err: &EvmError) -> bool {
     }
 }
 
+/// Whether a damaged store is asked how long the log was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KnownEnd {
+    /// It is, if it reads.
+    OfStore,
+    /// It ended the process that read it.
+    Unread,
+}
+
 /// Puts a store in the place of a damaged one that holds the genesis and nothing else: the log's records follow when
 /// it is opened. The damaged one stays beside it until the next time.
-pub(super) fn renew_store(dir: &Path, genesis: B256) -> Result<(), EvmError> {
+pub(super) fn renew_store(dir: &Path, genesis: B256, known_end: KnownEnd) -> Result<(), EvmError> {
     // A log that is damaged itself replaces nothing. By itself it cannot tell a record that was damaged from one that
     // was never finished; a store that still reads knows how long the log was.
     let end = scan(&disk::log_dir(dir), (FIRST_SEGMENT, SEGMENT_HEADER_BYTES), |_, _| Ok(()))?;
     let (store, aside) = (disk::store_dir(dir), dir.join("store.damaged"));
-    let known = Store::open(&store).and_then(|store| store.load()).map(|loaded| loaded.end);
-    if known.is_ok_and(|known| end < known) {
+    let known = match known_end {
+        KnownEnd::OfStore => Store::open(&store).and_then(|store| store.load()).ok().map(|loaded| loaded.end),
+        KnownEnd::Unread => None,
+    };
+    if known.is_some_and(|known| end < known) {
         let (segment, offset) = end;
         return Err(EvmError::Corrupt { what: "log", place: format!("segment {segment}:{offset}") });
     }

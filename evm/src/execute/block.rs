@@ -65,6 +65,7 @@ pub(crate) struct BlockRun<S: StateSource> {
     base_fee: Option<u64>,
     types: Vec<u8>,
     storage_collides: bool,
+    free_gas: bool,
     transactions: Vec<Arc<RecoveredTx>>,
     receipts: Vec<Receipt>,
     gas_used: u64,
@@ -181,6 +182,7 @@ impl<S: StateSource> BlockRun<S> {
             max_blob_gas: blobs.map_or(0, |blobs| blobs.max_blob_gas_per_block()),
             types: spec.transaction_types.clone(),
             storage_collides: !spec.is_rollup(),
+            free_gas: spec.prices.free_gas,
             transactions: Vec::new(),
             receipts: Vec::new(),
             gas_used: 0,
@@ -197,6 +199,11 @@ impl<S: StateSource> BlockRun<S> {
         let ty = tx.tx.ty();
         if !self.types.contains(&ty) {
             return Err(Refusal::Unsupported(ty));
+        }
+        // The EVM looks at what is paid.
+        let (tip, max_fee) = (tx.tx.max_priority_fee_per_gas().unwrap_or_default(), tx.tx.max_fee_per_gas());
+        if self.free_gas && tip > max_fee {
+            return Err(Refusal::TipAboveFee { tip, max_fee });
         }
         let limit = tx.tx.gas_limit();
         if limit > self.attributes.gas_limit {
@@ -297,7 +304,7 @@ impl<S: StateSource> BlockRun<S> {
     }
 
     fn execute_signed(&mut self, tx: &RecoveredTx) -> Result<Executed, Refusal> {
-        match transact(&mut self.evm, tx_env(tx), self.storage_collides) {
+        match transact(&mut self.evm, tx_env(tx, self.free_gas), self.storage_collides) {
             Ok(result) => {
                 let state = self.evm.finalize();
                 self.commit(state)?;

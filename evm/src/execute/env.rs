@@ -53,21 +53,22 @@ pub(crate) fn build_evm<S: StateSource>(overlay: Overlay<S>, cfg: CfgEnv, block:
 }
 
 /// A transaction as the EVM sees it.
-pub(crate) fn tx_env(tx: &RecoveredTx) -> TxEnv {
+pub(crate) fn tx_env(tx: &RecoveredTx, free_gas: bool) -> TxEnv {
+    let paid = |offered: u128| if free_gas { 0 } else { offered };
     let RecoveredTx { tx, sender } = tx;
     let authorizations = tx.authorization_list().unwrap_or_default();
     TxEnv {
         tx_type: tx.ty(),
         caller: *sender,
         gas_limit: tx.gas_limit(),
-        gas_price: tx.max_fee_per_gas(),
+        gas_price: paid(tx.max_fee_per_gas()),
         kind: tx.kind(),
         value: tx.value(),
         data: tx.input().clone(),
         nonce: tx.nonce(),
         chain_id: tx.chain_id(),
         access_list: tx.access_list().cloned().unwrap_or_default(),
-        gas_priority_fee: tx.max_priority_fee_per_gas(),
+        gas_priority_fee: tx.max_priority_fee_per_gas().map(paid),
         blob_hashes: tx.blob_hashes().to_vec(),
         max_fee_per_blob_gas: tx.max_fee_per_blob_gas().unwrap_or_default(),
         authorization_list: authorizations.iter().cloned().map(Either::Left).collect(),

@@ -70,7 +70,7 @@ impl<S: StateSource> BlockRun<S> {
         let (mut cfg, block) = (context.cfg.clone(), context.block.clone());
         let mut before = Before::new(&mut context.journaled_state.database);
         let Some(deposit) = tx.tx.as_deposit() else {
-            return inspect(before, tx_env(tx), cfg, block, prices, inspector, None);
+            return inspect(before, tx_env(tx, prices.free_gas), cfg, block, prices, inspector, None);
         };
         before.mint = Some((deposit.from, U256::from(deposit.mint)));
         let from = match before.account(&deposit.from) {

@@ -61,6 +61,20 @@ impl<'a> Take<'a> {
         U256::try_from_be_slice(self.slice(len.into())?)
     }
 
+    /// A number of seven bits to a byte, the lowest first.
+    pub(crate) fn uvarint(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            value |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
     /// Bytes behind a 32-bit length.
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let len = self.u32()?;
@@ -89,6 +103,14 @@ impl<'a> Take<'a> {
         }
         Some(Some(info))
     }
+}
+
+pub(crate) fn put_uvarint(out: &mut Vec<u8>, mut value: u64) {
+    while value > 0x7f {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 pub(crate) fn put_u256(out: &mut Vec<u8>, value: &U256) {

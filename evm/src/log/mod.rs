@@ -21,9 +21,9 @@ mod scan;
 mod thread;
 mod writer;
 
-pub(crate) use codec::{Take, put_account, put_u256};
+pub(crate) use codec::{Take, put_account, put_u256, put_uvarint};
 pub(crate) use reader::LogReader;
-pub(crate) use record::{Record, peek_block, peek_changes, put_fold_key, take_fold_key};
+pub(crate) use record::{PeekedLog, Record, peek_block, peek_changes, peek_logs, put_fold_key, take_fold_key};
 pub(crate) use salvage::whole_records;
 pub(crate) use scan::{first_record, scan};
 pub(crate) use thread::{LogHandle, LogMessage, start};

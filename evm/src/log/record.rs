@@ -13,7 +13,7 @@ use crate::{
     state::{AccountChange, Changes, SlotChange},
 };
 use alloy_consensus::Header;
-use alloy_primitives::{Address, Bytes, Log};
+use alloy_primitives::{Address, B256, Bytes, Log};
 use alloy_rlp::{Decodable, Encodable};
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
@@ -113,6 +113,42 @@ pub(crate) fn peek_changes(payload: &[u8]) -> Option<Changes> {
     take_changes(&mut take)
 }
 
+/// A log that was read without the rest of its block.
+#[derive(Debug)]
+pub(crate) struct PeekedLog {
+    pub(crate) log: Log,
+    pub(crate) tx_hash: B256,
+    pub(crate) tx_index: usize,
+    /// Its position in the block.
+    pub(crate) log_index: usize,
+}
+
+/// A block's header and the logs that are wanted; hashes and blooms are left alone.
+pub(crate) fn peek_logs(payload: &[u8], wanted: impl Fn(&Log) -> bool) -> Option<(Header, Vec<PeekedLog>)> {
+    let mut take = Take::new(payload);
+    is_block(take.u8()?).then_some(())?;
+    take.u64()?;
+    let count = take.u32()?;
+    let header = take_header(&mut take)?;
+    take_changes(&mut take)?;
+    let mut txs = Vec::new();
+    for _ in 0..count {
+        txs.push(take.bytes()?);
+        take.address()?;
+    }
+    let (mut found, mut log_index) = (Vec::new(), 0);
+    for (tx_index, tx) in txs.into_iter().enumerate() {
+        for log in take_outcome(&mut take)?.logs {
+            if wanted(&log) {
+                let tx_hash = Transaction::decode_ethereum(tx).ok()?.tx_hash();
+                found.push(PeekedLog { log, tx_hash, tx_index, log_index });
+            }
+            log_index += 1;
+        }
+    }
+    Some((header, found))
+}
+
 fn take_header(take: &mut Take<'_>) -> Option<Header> {
     let mut bytes = take.bytes()?;
     let header = Header::decode(&mut bytes).ok()?;
@@ -169,7 +205,17 @@ fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
     }
 }
 
-fn take_receipt(take: &mut Take<'_>, tx: &RecoveredTx, cumulative: u64) -> Option<Receipt> {
+/// What is written of a receipt.
+struct Outcome {
+    state_root: Option<B256>,
+    status: bool,
+    gas_used: u64,
+    deposit_nonce: Option<u64>,
+    contract_address: Option<Address>,
+    logs: Vec<Log>,
+}
+
+fn take_outcome(take: &mut Take<'_>) -> Option<Outcome> {
     let bits = take.u8().filter(|bits| bits & !(SUCCEEDED | HAS_STATE_ROOT) == 0)?;
     let state_root = if bits & HAS_STATE_ROOT != 0 { Some(take.b256()?) } else { None };
     let status = bits & SUCCEEDED != 0;
@@ -182,6 +228,11 @@ fn take_receipt(take: &mut Take<'_>, tx: &RecoveredTx, cumulative: u64) -> Optio
         let topics = (0..count).map(|_| take.b256()).collect::<Option<Vec<_>>>()?;
         Log::new(address, topics, Bytes::copy_from_slice(take.bytes()?))
     })?;
+    Some(Outcome { state_root, status, gas_used, deposit_nonce, contract_address, logs })
+}
+
+fn take_receipt(take: &mut Take<'_>, tx: &RecoveredTx, cumulative: u64) -> Option<Receipt> {
+    let Outcome { state_root, status, gas_used, deposit_nonce, contract_address, logs } = take_outcome(take)?;
     Some(Receipt {
         tx_hash: tx.hash(),
         ty: tx.tx.ty(),
@@ -326,7 +377,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(kind in 0u8..5, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let payload = [&[kind][..], &bytes].concat();
-            let _ = (Record::decode(&payload), peek_block(&payload), peek_changes(&payload));
+            let _ = (Record::decode(&payload), peek_block(&payload), peek_changes(&payload), peek_logs(&payload, |_| true));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     AccessListResult, AccountOverride, BlockContext, BlockOverrides, CallMessage, CallResult, ChainReader, StateView,
 };
 use crate::{
-    BlockAttributes, Consensus, EvmError, TX_GAS_LIMIT_CAP,
+    BlockAttributes, ChainSpec, Consensus, EvmError, TX_GAS_LIMIT_CAP,
     execute::{Evm, block_env, build_evm, cfg_env, from_evm, transact},
     state::{Overlay, StateError},
 };
@@ -146,7 +146,7 @@ impl ChainReader {
             Some(nonce) => nonce,
             None => overlay.account(&message.from)?.map_or(0, |info| info.nonce),
         };
-        let tx = tx_env(message, nonce, self.spec().chain_id);
+        let tx = tx_env(message, nonce, self.spec());
         let evm = build_evm(overlay, cfg, block, &self.spec().prices);
         Ok(Simulation { evm, tx, storage_collides: !self.spec().is_rollup() })
     }
@@ -206,7 +206,7 @@ impl Simulation {
     fn most_gas(&mut self, message: &CallMessage) -> Result<u64, EvmError> {
         let cap = TX_GAS_LIMIT_CAP.min(self.evm.ctx.block.gas_limit);
         let most = message.gas.filter(|gas| *gas >= TRANSFER_GAS).map_or(cap, |gas| gas.min(cap));
-        let price = U256::from(message.gas_price.unwrap_or_default());
+        let price = U256::from(self.tx.gas_price);
         if price.is_zero() {
             return Ok(most);
         }
@@ -234,7 +234,8 @@ fn apply(overlay: &mut Overlay<StateView>, address: &Address, changes: &AccountO
     Ok(())
 }
 
-fn tx_env(message: &CallMessage, nonce: u64, chain_id: u64) -> TxEnv {
+fn tx_env(message: &CallMessage, nonce: u64, spec: &ChainSpec) -> TxEnv {
+    let paid = |offered: u128| if spec.prices.free_gas { 0 } else { offered };
     let authorizations = message.authorization_list.iter().cloned().map(Either::Left).collect::<Vec<_>>();
     let tx_type = match message {
         _ if !authorizations.is_empty() => 4,
@@ -246,14 +247,14 @@ fn tx_env(message: &CallMessage, nonce: u64, chain_id: u64) -> TxEnv {
         tx_type,
         caller: message.from,
         gas_limit: 0,
-        gas_price: message.gas_price.unwrap_or_default(),
+        gas_price: paid(message.gas_price.unwrap_or_default()),
         kind: message.to.map_or(TxKind::Create, TxKind::Call),
         value: message.value,
         data: message.data.clone(),
         nonce,
-        chain_id: Some(chain_id),
+        chain_id: Some(spec.chain_id),
         access_list: message.access_list.clone(),
-        gas_priority_fee: message.max_priority_fee_per_gas,
+        gas_priority_fee: message.max_priority_fee_per_gas.map(paid),
         blob_hashes: Vec::new(),
         max_fee_per_blob_gas: 0,
         authorization_list: authorizations,

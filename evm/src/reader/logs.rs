@@ -1,10 +1,13 @@
 //! Logs by block range, address and topics.
 
 use super::ChainReader;
-use crate::{EvmError, SealedBlock};
+use crate::{
+    EvmError, SealedBlock,
+    store::{History, SECTION_BLOCKS, Tag, Tags},
+};
 use alloy_primitives::{Address, B256, Bloom, BloomInput, Log};
 
-/// Most blocks one filter may span.
+/// Most blocks that a filter which fits every log may span.
 pub const MAX_LOG_RANGE_BLOCKS: u64 = 500_000;
 
 /// Which logs.
@@ -76,27 +79,92 @@ impl LogFilter {
             log_index,
         })
     }
+
+    /// What a log must have, each a set of alternatives, the set that is likely to fit least first.
+    fn tags(&self) -> Vec<Tags> {
+        let topics = |position: usize| self.topics[position].iter().map(move |topic| Tag::topic(position, topic));
+        let sets = [
+            Tags::new(topics(3)),
+            Tags::new(topics(2)),
+            Tags::new(topics(1)),
+            Tags::new(self.addresses.iter().map(Tag::emitter)),
+            Tags::new(topics(0)),
+        ];
+        sets.into_iter().filter(|tags| !tags.is_empty()).collect()
+    }
+
+    /// Whether it names an emitter or a topic.
+    pub fn is_selective(&self) -> bool {
+        !self.addresses.is_empty() || self.topics.iter().any(|topics| !topics.is_empty())
+    }
 }
 
 impl ChainReader {
-    /// The logs that fit a filter, in order.
+    /// The logs that fit a filter, in order. Of a filter that names an emitter or a topic, the range may be any: the
+    /// index on disk says where its logs are.
     ///
     /// # Errors
-    /// [`EvmError::RangeTooWide`], [`EvmError::TooManyResults`], or if a block cannot be read.
+    /// [`EvmError::RangeTooWide`] of a filter that fits every log, [`EvmError::TooManyResults`], or if a block cannot
+    /// be read.
     pub fn logs(&self, filter: &LogFilter) -> Result<Vec<LogEntry>, EvmError> {
         let last = filter.to.min(self.head().number());
         let span = (last + 1).saturating_sub(filter.from);
-        if span > MAX_LOG_RANGE_BLOCKS {
+        if span > MAX_LOG_RANGE_BLOCKS && !filter.is_selective() {
             return Err(EvmError::RangeTooWide(span, MAX_LOG_RANGE_BLOCKS));
         }
-        let mut found = Vec::new();
-        for number in filter.from..=last {
-            let Some(block) = self.block_if(number, |header| filter.may_match(&header.logs_bloom))? else { continue };
-            found.extend(filter.pick(&block).take(filter.max_results.saturating_add(1) - found.len()));
-            if found.len() > filter.max_results {
-                return Err(EvmError::TooManyResults(filter.max_results));
+        let mut found = Found { entries: Vec::new(), most: filter.max_results };
+        let first = self.shared.durable.read().first();
+        let rest = match self.shared.history()? {
+            Some(history) if filter.is_selective() && filter.from < first => {
+                let indexed = last.min(first - 1);
+                indexed_logs(&history, filter, indexed, &mut found)?;
+                indexed + 1
             }
+            _ => filter.from,
+        };
+        for number in rest..=last {
+            let block = self.block_if(number, |header| filter.may_match(&header.logs_bloom))?;
+            found.add(block.iter().flat_map(|block| filter.pick(block)))?;
         }
-        Ok(found)
+        Ok(found.entries)
     }
+}
+
+/// Logs that were found, at most so many.
+struct Found {
+    entries: Vec<LogEntry>,
+    most: usize,
+}
+
+impl Found {
+    fn add(&mut self, more: impl Iterator<Item = LogEntry>) -> Result<(), EvmError> {
+        let room = self.most.saturating_add(1) - self.entries.len();
+        self.entries.extend(more.take(room));
+        if self.entries.len() > self.most { Err(EvmError::TooManyResults(self.most)) } else { Ok(()) }
+    }
+}
+
+/// Adds the logs of blocks that left memory, up to `last`.
+fn indexed_logs(history: &History, filter: &LogFilter, last: u64, found: &mut Found) -> Result<(), EvmError> {
+    let tags = filter.tags();
+    let mut from = filter.from;
+    while from <= last {
+        let to = last.min(from - from % SECTION_BLOCKS + SECTION_BLOCKS - 1);
+        let places = history.store.log_places(&tags, from, to)?;
+        for block in places.chunk_by(|a, b| a.block == b.block) {
+            let (header, logs) = history.logs(block[0].block, |log| filter.matches(log))?;
+            let block_hash = header.hash_slow();
+            found.add(logs.into_iter().map(|found| LogEntry {
+                log: found.log,
+                block_number: header.number,
+                block_hash,
+                block_timestamp: header.timestamp,
+                tx_hash: found.tx_hash,
+                tx_index: found.tx_index,
+                log_index: found.log_index,
+            }))?;
+        }
+        from = to + 1;
+    }
+    Ok(())
 }

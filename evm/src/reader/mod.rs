@@ -28,4 +28,4 @@ pub use simulate::{
     MAX_SIMULATED_BLOCKS, MAX_SIMULATED_CALLS, MAX_SIMULATED_CALLS_OF_BLOCK, SimulatedBlock, SimulatedCall,
     SimulatedTx, Simulation, SimulationBlock, SimulationCall, SimulationError,
 };
-pub use view::{MAX_VIEW_BLOCKS, StateView};
+pub use view::StateView;

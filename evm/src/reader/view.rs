@@ -1,55 +1,25 @@
 //! The state after one block, while the chain goes on.
+//!
+//! A value is what the first later block that changed it found, else what it is now. Later blocks are in memory, or the
+//! index on disk says which of them changed it: so every block's state can be read, at any time, and nothing is kept
+//! for it beyond the log and the index.
 
 use crate::{
     AccountInfo, EvmError, SealedBlock,
     chain::{Durable, Shared},
     state::{Changes, StateError, StateSource},
+    store::Tag,
 };
-use alloy_primitives::{
-    Address, B256, Bytes, U256,
-    map::{AddressMap, HashMap},
-};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::bytecode::Bytecode;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// How far below the head a view may start.
-pub const MAX_VIEW_BLOCKS: u64 = 16_384;
-/// Old values a view may hold.
-const MAX_VIEW_VALUES: usize = 500_000;
-
-/// The state after a block. Reads fail once the chain is more blocks further on than it keeps in memory, or the block
-/// was reverted.
+/// The state after a block. Reads fail once the block was reverted, or, of a chain in memory, forgotten.
 #[derive(Clone)]
 pub struct StateView {
     shared: Arc<Shared>,
     block: Arc<SealedBlock>,
-    /// What the blocks after `block` and up to `anchor` overwrote; later ones are asked one by one.
-    old: Arc<OldValues>,
-    anchor: u64,
     epoch: u64,
-}
-
-/// Values before a run of blocks.
-#[derive(Default)]
-struct OldValues {
-    accounts: AddressMap<Option<AccountInfo>>,
-    slots: HashMap<(Address, U256), U256>,
-}
-
-impl OldValues {
-    /// Takes in what a block overwrote that lies before all blocks so far.
-    fn add(&mut self, changes: &Changes) {
-        for change in &changes.accounts {
-            self.accounts.insert(change.address, change.old);
-        }
-        for change in &changes.slots {
-            self.slots.insert((change.address, change.slot), change.old);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.accounts.len() + self.slots.len()
-    }
 }
 
 impl std::fmt::Debug for StateView {
@@ -64,39 +34,19 @@ impl StateView {
             let durable = shared.durable.read();
             (durable.head().clone(), durable.epoch)
         };
-        Self { shared, anchor: block.number(), block, epoch, old: Arc::default() }
+        Self { shared, block, epoch }
     }
 
-    /// Blocks that left memory are read from the log: the further below the head, the longer it takes.
     pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Result<Self, EvmError> {
-        let (head, first, epoch) = {
+        let (head, epoch) = {
             let durable = shared.durable.read();
-            (durable.head().number(), durable.first(), durable.epoch)
+            (durable.head().number(), durable.epoch)
         };
         if number > head {
             return Err(EvmError::NoSuchBlock(number));
         }
-        let unavailable = EvmError::StateUnavailable(number);
-        let (true, Ok(block)) = (head - number <= MAX_VIEW_BLOCKS, shared.recent(number)) else {
-            return Err(unavailable);
-        };
-        let mut old = OldValues::default();
-        let mut anchor = number;
-        if let (Some(history), true) = (shared.history()?, number + 1 < first) {
-            // Some blocks past the first in memory, so that it may go on a while.
-            anchor = (first + (head - first) / 2).max(number);
-            for later in (number + 1..=anchor).rev() {
-                let recent = shared.durable.read().recent(later).map(|recent| recent.changes.clone());
-                match recent {
-                    Some(changes) => old.add(&changes),
-                    None => old.add(&history.changes(later)?),
-                }
-                if old.len() > MAX_VIEW_VALUES {
-                    return Err(unavailable);
-                }
-            }
-        }
-        let view = Self { shared, block: block.block, old: Arc::new(old), anchor, epoch };
+        let Ok(recent) = shared.recent(number) else { return Err(EvmError::StateUnavailable(number)) };
+        let view = Self { shared, block: recent.block, epoch };
         view.check(&view.shared.durable.read())?;
         Ok(view)
     }
@@ -133,27 +83,53 @@ impl StateView {
         }
     }
 
-    /// Whether every block after the anchor is still in memory, and none was reverted.
+    /// Whether no block was reverted, and every later one can be read.
     fn check(&self, durable: &Durable) -> Result<(), StateError> {
-        let there = durable.epoch == self.epoch && durable.first() <= self.anchor + 1;
-        if there { Ok(()) } else { Err(StateError::Unavailable(self.block.number())) }
+        let in_memory = durable.first() <= self.block.number() + 1;
+        let there = durable.epoch == self.epoch && (in_memory || self.shared.is_on_disk());
+        if there { Ok(()) } else { Err(self.unavailable()) }
     }
 
-    /// Looks a value up: as the first later block that changed it found it, else as it is now.
+    fn unavailable(&self) -> StateError {
+        StateError::Unavailable(self.block.number())
+    }
+
+    /// Visits the later blocks that may have changed what a tag stands for, the oldest first, until it has what it looks
+    /// for; then, or once there are no more, asks the state as it is now.
     fn read<T>(
         &self,
-        old: Option<T>,
-        then: impl Fn(&Changes) -> Option<T>,
+        tag: Tag,
+        mut find: impl FnMut(&Changes) -> Option<T>,
         now: impl FnOnce(&Durable) -> T,
     ) -> Result<T, StateError> {
-        let durable = self.shared.durable.read();
-        self.check(&durable)?;
-        if let Some(old) = old {
-            return Ok(old);
+        let mut next = self.block.number() + 1;
+        loop {
+            let first = {
+                let durable = self.shared.durable.read();
+                self.check(&durable)?;
+                if durable.first() <= next {
+                    let later = (next..=durable.head().number()).filter_map(|number| durable.recent(number));
+                    let found = later.map(|recent| find(&recent.changes)).find_map(|found| found);
+                    return Ok(found.unwrap_or_else(|| now(&durable)));
+                }
+                durable.first()
+            };
+            // What is not in memory is in the index. While it is read, more may leave memory.
+            let found = match self.shared.history() {
+                Ok(Some(history)) => history.first_change(tag, (next, first - 1), &mut find),
+                _ => return Err(self.unavailable()),
+            };
+            if let Some(found) = found.map_err(|error| self.failed(&error))? {
+                self.check(&self.shared.durable.read())?;
+                return Ok(found);
+            }
+            next = first;
         }
-        let later = self.anchor + 1..=durable.head().number();
-        let found = later.filter_map(|number| durable.recent(number)).find_map(|recent| then(&recent.changes));
-        Ok(found.unwrap_or_else(|| now(&durable)))
+    }
+
+    fn failed(&self, error: &EvmError) -> StateError {
+        tracing::error!(%error, block = self.block.number(), "an old state could not be read");
+        self.unavailable()
     }
 }
 
@@ -169,7 +145,7 @@ impl From<StateError> for EvmError {
 impl StateSource for StateView {
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
         self.read(
-            self.old.accounts.get(address).copied(),
+            Tag::account(address),
             |changes| changes.account(address).map(|change| change.old),
             |durable| durable.flat.accounts.get(address).copied(),
         )
@@ -177,7 +153,7 @@ impl StateSource for StateView {
 
     fn slot(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
         self.read(
-            self.old.slots.get(&(*address, *slot)).copied(),
+            Tag::slot(address, slot),
             |changes| changes.slot(address, slot).map(|change| change.old),
             |durable| durable.flat.slot(address, slot),
         )
@@ -197,19 +173,19 @@ impl StateSource for StateView {
     }
 
     fn slots(&self, address: &Address) -> Result<Vec<(U256, U256)>, StateError> {
-        let durable = self.shared.durable.read();
-        self.check(&durable)?;
-        let flat = durable.flat.storages.get(address).cloned();
-        let mut slots: BTreeMap<U256, U256> = flat.into_iter().flatten().collect();
-        let later = (self.anchor + 1..=durable.head().number()).rev();
-        for changes in later.filter_map(|number| durable.recent(number)).map(|recent| &recent.changes) {
+        let mut old: BTreeMap<U256, U256> = BTreeMap::new();
+        let visit = |changes: &Changes| {
             let from = changes.slots.partition_point(|change| change.address < *address);
             for change in changes.slots[from..].iter().take_while(|change| change.address == *address) {
-                slots.insert(change.slot, change.old);
+                old.entry(change.slot).or_insert(change.old);
             }
+            None
+        };
+        let now = |durable: &Durable| durable.flat.storages.get(address).cloned();
+        let flat = self.read(Tag::storage(address), visit, now)?;
+        for (slot, value) in flat.into_iter().flatten() {
+            old.entry(slot).or_insert(value);
         }
-        let old = self.old.slots.iter().filter(|((of, _), _)| of == address);
-        slots.extend(old.map(|((_, slot), value)| (*slot, *value)));
-        Ok(slots.into_iter().filter(|(_, value)| !value.is_zero()).collect())
+        Ok(old.into_iter().filter(|(_, value)| !value.is_zero()).collect())
     }
 }

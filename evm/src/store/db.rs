@@ -2,9 +2,13 @@
 //!
 //! `state`: `a` address → account, `s` address slot → value, `c` hash → code, `f` fold key → amount, `i` contract.
 //! `index`: `n` number → position, `h` block hash → number, `t` transaction hash → number and place.
-//! `meta`: `head` → number, log end, frontier of the receipt tree.
+//! `logs`, `changes`: see [`super::places`].
+//! `meta`: `version` of all this; `head` → number, log end, frontier of the receipt tree.
 
-use super::Unsaved;
+use super::{
+    Place, SECTION_BLOCKS, Tag, Tags, Unsaved,
+    places::{self, RowKey},
+};
 use crate::{
     EvmError,
     fold::Fold,
@@ -16,7 +20,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
 use mayfly_fail::fail_point;
 use revm::bytecode::Bytecode;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 /// Cached blocks of tables.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -31,6 +35,9 @@ const WORKERS: usize = 1;
 const LOCK_TRIES: usize = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const META_HEAD: &[u8] = b"head";
+const META_VERSION: &[u8] = b"version";
+/// Of the tables. A store of another version is made from the log again, as a damaged one is.
+const VERSION: &[u8] = &[3];
 
 /// The store.
 #[derive(Clone)]
@@ -38,6 +45,8 @@ pub(crate) struct Store {
     db: Database,
     state: Keyspace,
     index: Keyspace,
+    logs: Keyspace,
+    changes: Keyspace,
     meta: Keyspace,
 }
 
@@ -68,6 +77,8 @@ impl Store {
             state: db.keyspace("state", options)?,
             // With filters: wallets ask for receipts of transactions that are not in the chain yet.
             index: db.keyspace("index", options)?,
+            logs: db.keyspace("logs", options)?,
+            changes: db.keyspace("changes", options)?,
             meta: db.keyspace("meta", options)?,
             db,
         })
@@ -85,11 +96,18 @@ impl Store {
             let place = [&number.to_be_bytes()[..], &index.to_be_bytes()].concat();
             batch.insert(&self.index, key(b't', hash.as_slice()), place);
         }
+        for (keyspace, tagged) in [(&self.logs, &unsaved.logs), (&self.changes, &unsaved.changes)] {
+            let blocks = unsaved.index.iter().map(|(number, ..)| *number);
+            for (key, row) in places::rows(blocks, tagged) {
+                batch.insert(keyspace, row_key(key), row);
+            }
+        }
         let mut head = unsaved.head.to_be_bytes().to_vec();
         head.extend_from_slice(&unsaved.end.0.to_be_bytes());
         head.extend_from_slice(&unsaved.end.1.to_be_bytes());
         head.extend_from_slice(&unsaved.tree.to_bytes());
         batch.insert(&self.meta, META_HEAD, head);
+        batch.insert(&self.meta, META_VERSION, VERSION);
         fail_point("store-save");
         batch.commit()?;
         fail_point("store-saved");
@@ -99,6 +117,9 @@ impl Store {
     /// Reads the newest checkpoint.
     pub(crate) fn load(&self) -> Result<Loaded, EvmError> {
         let corrupt = |what| EvmError::Corrupt { what, place: "store".into() };
+        if self.meta.get(META_VERSION)?.as_deref() != Some(VERSION) {
+            return Err(corrupt("checkpoint"));
+        }
         let meta = self.meta.get(META_HEAD)?.ok_or_else(|| corrupt("checkpoint"))?;
         let (head, end, tree) = decode_head(&meta).ok_or_else(|| corrupt("checkpoint"))?;
         let (mut flat, mut fold) = (Flat::default(), Fold::default());
@@ -129,6 +150,17 @@ impl Store {
             (Some(number), Some(index)) => Ok(Some((number, index as usize))),
             _ => Err(corrupt_index(tx)),
         }
+    }
+
+    /// Where the logs are that have one of the tags of each set, in the blocks from `from` to `to` that are indexed.
+    /// Both lie in one section; the set that fits least comes first.
+    pub(crate) fn log_places(&self, wanted: &[Tags], from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
+        places_in(&self.logs, wanted, from, to)
+    }
+
+    /// Blocks from `from` to `to` that changed what a tag stands for, of those that are indexed. Both lie in one section.
+    pub(crate) fn changed(&self, tag: Tag, from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
+        places_in(&self.changes, &[Tags::new([tag])], from, to)
     }
 
     fn save_state(&self, batch: &mut WriteBatch, unsaved: &Unsaved) {
@@ -174,12 +206,15 @@ fn open_when_free(path: &Path) -> Result<Database, EvmError> {
     let mut tries = 0;
     loop {
         let builder = Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(JOURNAL_BYTES);
-        match builder.worker_threads(WORKERS).open() {
-            Err(fjall::Error::Locked) if tries < LOCK_TRIES => {
+        let builder = builder.worker_threads(WORKERS);
+        // The database asserts what it reads from a damaged journal; to us that is damage as any other.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| builder.open())) {
+            Ok(Err(fjall::Error::Locked)) if tries < LOCK_TRIES => {
                 tries += 1;
                 std::thread::sleep(LOCK_PAUSE);
             }
-            opened => return Ok(opened?),
+            Ok(opened) => return Ok(opened?),
+            Err(_) => return Err(EvmError::Corrupt { what: "checkpoint", place: path.display().to_string() }),
         }
     }
 }
@@ -198,6 +233,52 @@ fn key(table: u8, rest: &[u8]) -> Vec<u8> {
     key.push(table);
     key.extend_from_slice(rest);
     key
+}
+
+/// Where in a keyspace all sets of tags meet.
+fn places_in(keyspace: &Keyspace, wanted: &[Tags], from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
+    let Some((least, others)) = wanted.split_first() else { return Ok(Vec::new()) };
+    let mut runs = BTreeMap::<u64, Vec<Place>>::new();
+    for bucket in least.buckets() {
+        let first = from - from % SECTION_BLOCKS;
+        for row in keyspace.range(row_key((bucket, first))..=row_key((bucket, to))) {
+            let (key, row) = row.into_inner()?;
+            let key = take_row_key(&key).ok_or_else(|| corrupt_index("logs"))?;
+            take_places(least, key, &row, runs.entry(key.1).or_default())?;
+        }
+    }
+    for tags in others {
+        for (first, places) in &mut runs {
+            let mut others = Vec::new();
+            for bucket in tags.buckets().take_while(|_| !places.is_empty()) {
+                if let Some(row) = keyspace.get(row_key((bucket, *first)))? {
+                    take_places(tags, (bucket, *first), &row, &mut others)?;
+                }
+            }
+            others.sort_unstable();
+            places.retain(|place| others.binary_search(place).is_ok());
+        }
+    }
+    let mut places: Vec<_> = runs.into_values().flatten().collect();
+    places.retain(|place| (from..=to).contains(&place.block));
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
+}
+
+fn row_key((bucket, first): RowKey) -> [u8; 9] {
+    let mut key = [bucket; 9];
+    key[1..].copy_from_slice(&first.to_be_bytes());
+    key
+}
+
+fn take_row_key(key: &[u8]) -> Option<RowKey> {
+    let mut take = Take::new(key);
+    Some((take.u8()?, take.u64()?))
+}
+
+fn take_places(tags: &Tags, key: RowKey, row: &[u8], found: &mut Vec<Place>) -> Result<(), EvmError> {
+    tags.take_places(key, row, found).ok_or_else(|| corrupt_index(format!("logs {key:?}")))
 }
 
 fn corrupt_index(key: impl std::fmt::Display) -> EvmError {

@@ -1,14 +1,14 @@
 //! Blocks that left memory.
 
-use super::Store;
+use super::{SECTION_BLOCKS, Store, Tag};
 use crate::{
     EvmError, SealedBlock,
     chain::Recent,
-    log::{LogReader, Position, Record, peek_block, peek_changes},
+    log::{LogReader, PeekedLog, Position, Record, peek_block, peek_changes, peek_logs},
     state::Changes,
 };
 use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Log};
 use std::sync::Arc;
 
 /// Reads old blocks from the log through the store's index. The index may name blocks that were reverted since: whoever
@@ -37,6 +37,26 @@ impl History {
         peek_changes(&self.log.payload(position)?).ok_or_else(|| self.log.corrupt(position))
     }
 
+    /// What `find` has of the first block from `from` to `to` that changed what a tag stands for.
+    pub(crate) fn first_change<T>(
+        &self,
+        tag: Tag,
+        (from, to): (u64, u64),
+        mut find: impl FnMut(&Changes) -> Option<T>,
+    ) -> Result<Option<T>, EvmError> {
+        let mut next = from;
+        while next <= to {
+            let last = to.min(next - next % SECTION_BLOCKS + SECTION_BLOCKS - 1);
+            for place in self.store.changed(tag, next, last)? {
+                if let Some(found) = find(&self.changes(place.block)?) {
+                    return Ok(Some(found));
+                }
+            }
+            next = last + 1;
+        }
+        Ok(None)
+    }
+
     /// A block's header, first transaction index and number of transactions.
     pub(crate) fn header(&self, number: u64) -> Result<(Header, u64, u32), EvmError> {
         let position = self.position(number)?;
@@ -60,6 +80,17 @@ impl History {
             Some(Record::Block(block, _)) if block.number() == number => Ok(Some(Arc::from(block))),
             _ => Err(self.log.corrupt(position)),
         }
+    }
+
+    /// A block's header and the logs of it that are wanted.
+    pub(crate) fn logs(
+        &self,
+        number: u64,
+        wanted: impl Fn(&Log) -> bool,
+    ) -> Result<(Header, Vec<PeekedLog>), EvmError> {
+        let position = self.position(number)?;
+        let peeked = peek_logs(&self.log.payload(position)?, wanted);
+        peeked.filter(|(header, _)| header.number == number).ok_or_else(|| self.log.corrupt(position))
     }
 
     /// A block's hash.

@@ -7,9 +7,11 @@
 mod checkpointer;
 mod db;
 mod history;
+mod places;
 mod unsaved;
 
 pub(crate) use checkpointer::Checkpointer;
 pub(crate) use db::{Loaded, Store};
 pub(crate) use history::History;
+pub(crate) use places::{Place, SECTION_BLOCKS, Tag, Tags};
 pub(crate) use unsaved::Unsaved;

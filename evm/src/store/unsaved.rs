@@ -1,5 +1,6 @@
 //! What changed since the last checkpoint.
 
+use super::{Place, Tag};
 use crate::{
     AccountInfo, chain::Recent, fold::FoldKey, log::Position, receipt_tree::ReceiptTree, state::Changes,
     trie::Direction,
@@ -22,6 +23,10 @@ pub(crate) struct Unsaved {
     pub(crate) index: Vec<(u64, B256, Position)>,
     /// Hash, block and place in it of new transactions.
     pub(crate) txs: Vec<(B256, u64, u32)>,
+    /// Places of new logs by their tags.
+    pub(crate) logs: Vec<(Tag, Place)>,
+    /// Places of new changes.
+    pub(crate) changes: Vec<(Tag, Place)>,
     pub(crate) tree: ReceiptTree,
     pub(crate) head: u64,
     /// Segment and offset after the last record taken in.
@@ -61,7 +66,12 @@ impl Unsaved {
         self.index.push((number, recent.block.hash, position));
         let txs = recent.block.transactions.iter().zip(0u32..);
         self.txs.extend(txs.map(|(tx, index)| (tx.hash(), number, index)));
-        self.bytes += 64 + 48 * recent.block.transactions.len();
+        let logs = self.logs.len();
+        for (log, index) in recent.block.receipts.iter().flat_map(|receipt| &receipt.logs).zip(0u32..) {
+            self.logs.extend(Tag::of(log).map(|tag| (tag, Place { block: number, log: index })));
+        }
+        self.changes.extend(Tag::of_changes(&recent.changes).map(|tag| (tag, Place { block: number, log: 0 })));
+        self.bytes += 64 + 48 * recent.block.transactions.len() + 24 * (self.logs.len() - logs);
         self.moved_to(number, position);
     }
 
@@ -70,6 +80,8 @@ impl Unsaved {
         let number = recent.block.number();
         while self.index.pop_if(|(indexed, ..)| *indexed == number).is_some() {}
         while self.txs.pop_if(|(_, indexed, _)| *indexed == number).is_some() {}
+        while self.logs.pop_if(|(_, place)| place.block == number).is_some() {}
+        while self.changes.pop_if(|(_, place)| place.block == number).is_some() {}
         self.apply(&recent.changes, Direction::Back);
     }
 

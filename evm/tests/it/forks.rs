@@ -27,6 +27,7 @@ fn history() -> ChainSpec {
     spec.system_calls =
         vec![SystemCall { from: Activation::Time(1_007), to: beacon, input: SystemInput::ParentBeaconRoot }];
     spec.transaction_types = vec![0, 1, 2];
+    spec.prices.free_gas = false;
     spec
 }
 

@@ -10,8 +10,10 @@ mod durability;
 mod execution;
 mod folds;
 mod forks;
+mod history;
 mod importing;
 mod kills;
+mod logs;
 mod poison;
 #[path = "../poison/mod.rs"]
 mod poisons;

@@ -1,9 +1,9 @@
 //! What costs other gas on a rollup than under its fork.
 
-use super::common::{CHAIN_ID, Wallet, attributes, contract, genesis, spec};
+use super::common::{CHAIN_ID, Wallet, add_block, attributes, contract, genesis, spec};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
-use mayfly_evm::{BlockContext, CallMessage, Chain, ChainSpec, Prices, TxOutcome};
+use mayfly_evm::{BlockContext, CallMessage, Chain, ChainSpec, Prices, Refusal, TxOutcome};
 
 const AT: Address = Address::repeat_byte(0xa7);
 /// Calls the address in word 0 with the gas in word 1 and the rest as input; returns whether that succeeded, and what
@@ -39,6 +39,42 @@ fn call(spec: ChainSpec, address: u64, gas: u64, input: &[u8]) -> (bool, Bytes) 
 
 fn one_and_two() -> Vec<u8> {
     [1_u64, 2].map(|word| U256::from(word).to_be_bytes::<32>()).concat()
+}
+
+#[test]
+fn gas_is_free_whatever_is_offered_for_it() {
+    // GASPRICE, SSTORE at 0.
+    let (nobody, mut genesis) = (Wallet::new(99), genesis());
+    genesis.accounts.push(contract(AT, "3a600101600055"));
+    let offered = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 100_000,
+        max_fee_per_gas: 5_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(AT),
+        ..Default::default()
+    };
+    let mut chain = Chain::create(None, spec(), &genesis).unwrap();
+    let block = add_block(&mut chain, &[nobody.recovered(offered.clone())]);
+    assert!(block.receipts[0].status);
+    assert_eq!(chain.storage(&AT, &U256::ZERO), U256::ONE, "the price was 0");
+    assert_eq!(chain.account(&block.header.beneficiary).map_or(U256::ZERO, |info| info.balance), U256::ZERO);
+    assert_eq!(chain.spec().gas_price(&block.transactions[0].tx, 0), 0);
+    // Calls and estimates know it too.
+    let message = CallMessage {
+        from: Wallet::new(98).address,
+        to: Some(AT),
+        gas_price: Some(5_000_000_000),
+        max_priority_fee_per_gas: Some(1),
+        ..Default::default()
+    };
+    let reader = chain.reader();
+    assert!(reader.estimate_gas(&message, &BlockContext::latest(), &[]).unwrap() > 21_000);
+    assert!(reader.call(&message, &BlockContext::latest(), &[]).unwrap().is_success());
+    // What it sends has to be there.
+    let poor = nobody.recovered(TxEip1559 { nonce: 1, value: U256::ONE, ..offered });
+    let mut next = chain.begin(attributes(block.header.timestamp + 1)).unwrap();
+    assert!(matches!(next.execute(&poor), Err(Refusal::InsufficientFunds { have: U256::ZERO, want: U256::ONE })));
 }
 
 #[test]

@@ -13,9 +13,12 @@ fn base() -> TxEip1559 {
 }
 
 fn refusal(change: impl FnOnce(&mut TxEip1559)) -> Refusal {
+    refusal_on(chain(), change)
+}
+
+fn refusal_on(mut chain: Chain, change: impl FnOnce(&mut TxEip1559)) -> Refusal {
     let mut tx = base();
     change(&mut tx);
-    let mut chain = chain();
     refusal_of(&mut chain, &Wallet::new(0).recovered(tx))
 }
 
@@ -54,7 +57,10 @@ fn refuses_what_the_sender_cannot_pay() {
     let one = U256::from(10u64.pow(18));
     let refused = refusal(|tx| tx.value = one + U256::ONE);
     assert!(matches!(refused, Refusal::InsufficientFunds { have, want } if have == one && want == one + U256::ONE));
-    let refused = refusal(|tx| tx.max_fee_per_gas = 10u128.pow(18));
+    let mut paid = spec();
+    paid.prices.free_gas = false;
+    let paid = Chain::create(None, paid, &genesis()).unwrap();
+    let refused = refusal_on(paid, |tx| tx.max_fee_per_gas = 10u128.pow(18));
     let want = U256::from(21_000u64) * one;
     assert!(matches!(refused, Refusal::InsufficientFunds { want: w, .. } if w == want));
 }
@@ -114,6 +120,7 @@ fn refuses_other_chains_types_and_fees() {
 fn refuses_fees_below_the_base_fee_where_there_is_one() {
     let mut priced = spec();
     priced.base_fee = mayfly_evm::BaseFeeRule::Fixed(10);
+    priced.prices = mayfly_evm::Prices::default();
     let mut chain = Chain::create(None, priced, &genesis()).unwrap();
     let refused = refusal_of(&mut chain, &Wallet::new(0).recovered(base()));
     assert!(matches!(refused, Refusal::FeeTooLow { max_fee: 0, base_fee: 10 }));

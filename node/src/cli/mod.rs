@@ -8,6 +8,7 @@ mod dev;
 mod doctor;
 mod import;
 mod keys;
+pub(crate) mod launch;
 mod node;
 mod output;
 mod rollup;

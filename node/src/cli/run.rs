@@ -50,5 +50,7 @@ fn run(cli: Cli) -> eyre::Result<()> {
 }
 
 fn block_on(future: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
+    // Shells begin with a limit that a thousand subscribers reach. What the system refuses, `mayfly doctor` tells.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }

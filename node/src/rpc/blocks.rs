@@ -31,7 +31,7 @@ fn block(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
     let whole = params.optional("full transactions")?.unwrap_or(false);
     params.end()?;
     match rollup.block(id)? {
-        Some(block) => reply(&shapes::block(&block, whole)),
+        Some(block) => reply(&shapes::block(rollup.reader.spec(), &block, whole)),
         None => null(),
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn capabilities(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let first = rollup.reader.first_block();
     reply(&json!({
         "head": {"number": U64::from(number), "hash": head.hash},
-        "state": from(first.max(number.saturating_sub(mayfly_evm::MAX_VIEW_BLOCKS))),
+        "state": from(first),
         "tx": from(first),
         "logs": from(first),
         "receipts": from(first),

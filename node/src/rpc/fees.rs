@@ -2,7 +2,7 @@
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{U64, U128, U256};
-use mayfly_evm::SealedBlock;
+use mayfly_evm::{ChainSpec, SealedBlock};
 use serde::Serialize;
 
 use super::backend::Rollup;
@@ -58,12 +58,15 @@ fn usual_tip(rollup: &Rollup) -> Result<U256, RpcError> {
     if rollup.archive.is_none() {
         return Ok(U256::ZERO);
     }
-    let head = rollup.reader.head().number();
+    let (spec, head) = (rollup.reader.spec(), rollup.reader.head().number());
     let mut tips = Vec::new();
     for number in head.saturating_sub(TIP_BLOCKS - 1)..=head {
         let block = rollup.reader.block_by_number(number).map_err(errors::reading)?;
         tips.extend(
-            block.filter(|block| !block.transactions.is_empty()).iter().flat_map(|b| rewards(b, &[TIP_PERCENTILE])),
+            block
+                .filter(|block| !block.transactions.is_empty())
+                .iter()
+                .flat_map(|b| rewards(spec, b, &[TIP_PERCENTILE])),
         );
     }
     tips.sort_unstable();
@@ -117,7 +120,7 @@ pub(crate) fn history(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
             base_fee_per_blob_gas.push(U128::from(next_blob_fee(rollup, &block)));
         }
         if let Some(percentiles) = &percentiles {
-            reward.push(rewards(&block, percentiles));
+            reward.push(rewards(spec, &block, percentiles));
         }
     }
     reply(&FeeHistory {
@@ -144,13 +147,11 @@ fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
 }
 
 /// Tips at these percentiles of the block's gas, cheapest first.
-fn rewards(block: &SealedBlock, percentiles: &[f64]) -> Vec<U256> {
+fn rewards(spec: &ChainSpec, block: &SealedBlock, percentiles: &[f64]) -> Vec<U256> {
     let base_fee = block.header.base_fee_per_gas.unwrap_or(0);
     let paid = block.transactions.iter().zip(&block.receipts).filter(|(tx, _)| !tx.tx.is_deposit());
     let mut tips: Vec<(u128, u64)> = paid
-        .map(|(tx, receipt)| {
-            (tx.tx.effective_gas_price(base_fee).saturating_sub(u128::from(base_fee)), receipt.gas_used)
-        })
+        .map(|(tx, receipt)| (spec.gas_price(&tx.tx, base_fee).saturating_sub(u128::from(base_fee)), receipt.gas_used))
         .collect();
     tips.sort_unstable();
     let total_gas: u64 = tips.iter().map(|(_, gas)| gas).sum();

@@ -27,7 +27,7 @@ pub struct RpcLimits {
     pub max_heavy_waiting: usize,
     /// Those of one address (IPv6: of one /64).
     pub max_heavy_waiting_per_address: usize,
-    /// Blocks one `eth_getLogs` may span.
+    /// Blocks that one `eth_getLogs` may span which names neither an address nor a topic.
     pub max_log_blocks: u64,
     /// Logs one answer may hold.
     pub max_log_results: usize,

@@ -73,7 +73,7 @@ pub(crate) fn waiting(tx: &RecoveredTx) -> Option<WaitingShape> {
 }
 
 /// Transaction number `index` of `block`; `None` if there are fewer.
-pub(crate) fn transaction(block: &SealedBlock, index: usize) -> Option<TxShape> {
+pub(crate) fn transaction(spec: &ChainSpec, block: &SealedBlock, index: usize) -> Option<TxShape> {
     let tx: &Arc<RecoveredTx> = block.transactions.get(index)?;
     Some(match &tx.tx {
         Transaction::Signed(envelope) => TxShape::Signed(Box::new(SignedShape {
@@ -81,7 +81,7 @@ pub(crate) fn transaction(block: &SealedBlock, index: usize) -> Option<TxShape> 
             block_hash: Some(block.hash),
             block_number: Some(block.header.number),
             transaction_index: Some(index as u64),
-            effective_gas_price: Some(effective_gas_price(block, &tx.tx)),
+            effective_gas_price: Some(effective_gas_price(spec, block, &tx.tx)),
             block_timestamp: Some(block.header.timestamp),
         })),
         Transaction::Deposit(deposit) => TxShape::Deposit(Box::new(DepositShape {
@@ -110,11 +110,8 @@ pub(crate) fn transaction(block: &SealedBlock, index: usize) -> Option<TxShape> 
     })
 }
 
-fn effective_gas_price(block: &SealedBlock, tx: &Transaction) -> u128 {
-    match tx {
-        Transaction::Signed(_) => tx.effective_gas_price(block.header.base_fee_per_gas.unwrap_or(0)),
-        Transaction::Deposit(_) => 0,
-    }
+fn effective_gas_price(spec: &ChainSpec, block: &SealedBlock, tx: &Transaction) -> u128 {
+    spec.gas_price(tx, block.header.base_fee_per_gas.unwrap_or(0))
 }
 
 /// A block, with hashes or whole transactions.
@@ -140,9 +137,9 @@ enum Body {
 }
 
 /// `whole` = with transactions instead of their hashes.
-pub(crate) fn block(block: &SealedBlock, whole: bool) -> BlockShape<'_> {
+pub(crate) fn block<'a>(spec: &ChainSpec, block: &'a SealedBlock, whole: bool) -> BlockShape<'a> {
     let transactions = if whole {
-        Body::Whole((0..block.transactions.len()).filter_map(|index| transaction(block, index)).collect())
+        Body::Whole((0..block.transactions.len()).filter_map(|index| transaction(spec, block, index)).collect())
     } else {
         Body::Hashes(block.transactions.iter().map(|tx| tx.hash()).collect())
     };
@@ -323,7 +320,7 @@ fn receipt_at(spec: &ChainSpec, block: &SealedBlock, index: usize, first_log: us
         contract_address: receipt.contract_address,
         cumulative_gas_used: U64::from(receipt.cumulative_gas_used),
         gas_used: U64::from(receipt.gas_used),
-        effective_gas_price: U128::from(effective_gas_price(block, &tx.tx)),
+        effective_gas_price: U128::from(effective_gas_price(spec, block, &tx.tx)),
         logs: logs(block, index, receipt, first_log),
         logs_bloom: receipt.bloom,
         deposit_nonce: receipt.deposit_nonce.map(U64::from),

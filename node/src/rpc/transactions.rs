@@ -30,7 +30,7 @@ pub(crate) fn by_hash<'a>(service: &'a Service, caller: &'a Caller, call: &'a Ca
         let rollup = Arc::clone(&caller.rollup);
         let look = |rollup: Arc<Rollup>| {
             move || match locate(&rollup, hash)? {
-                Some((block, index)) => reply(&shapes::transaction(&block, index)),
+                Some((block, index)) => reply(&shapes::transaction(rollup.reader.spec(), &block, index)),
                 None => null(),
             }
         };
@@ -77,7 +77,7 @@ fn by_place(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
     params.end()?;
     let block = rollup.block(id)?;
     let index = usize::try_from(index).unwrap_or(usize::MAX);
-    reply(&block.and_then(|block| shapes::transaction(&block, index)))
+    reply(&block.and_then(|block| shapes::transaction(rollup.reader.spec(), &block, index)))
 }
 
 /// `eth_getRawTransactionByHash`.

@@ -8,7 +8,9 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
 use mayfly_contracts::types::Allocation;
-use mayfly_evm::{BlockAttributes, Chain, Genesis, GenesisAccount, RecoveredTx, SealedBlock, Transaction};
+use mayfly_evm::{
+    BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount, Prices, RecoveredTx, SealedBlock, Transaction,
+};
 use mayfly_node::rpc::{Rollup, RpcLimits};
 use mayfly_rollup::RollupInfo;
 use op_alloy_consensus::TxDeposit;
@@ -58,9 +60,15 @@ fn genesis(info: &RollupInfo) -> Genesis {
 
 /// Genesis only, served under the name `night`.
 pub(crate) fn start(limits: RpcLimits) -> (TestChain, Arc<Rollup>) {
+    start_priced(limits, Prices::rollup())
+}
+
+/// The same with prices of its own.
+pub(crate) fn start_priced(limits: RpcLimits, prices: Prices) -> (TestChain, Arc<Rollup>) {
     let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
     let info = info(signer.address());
-    let chain = Chain::create(None, mayfly_rollup::chain_spec(&info).unwrap(), &genesis(&info)).unwrap();
+    let spec = ChainSpec { prices, ..mayfly_rollup::chain_spec(&info).unwrap() };
+    let chain = Chain::create(None, spec, &genesis(&info)).unwrap();
     let rollup = Arc::new(Rollup::following("night", Arc::new(info), chain.reader(), limits));
     let told = Arc::clone(&rollup);
     chain.on_durable(Box::new(move |block| told.heads.publish(block)));
@@ -104,8 +112,8 @@ impl TestChain {
         Arc::new(Transaction::deposit(deposit).recover().unwrap())
     }
 
-    pub(crate) fn block(&mut self, txs: &[Arc<RecoveredTx>]) -> Arc<SealedBlock> {
-        let attributes = BlockAttributes {
+    fn attributes(&self) -> BlockAttributes {
+        BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 1,
             prev_randao: B256::repeat_byte(3),
             parent_beacon_block_root: B256::repeat_byte(4),
@@ -113,7 +121,20 @@ impl TestChain {
             gas_limit: 30_000_000,
             beneficiary: Address::repeat_byte(0xfe),
             consensus: Default::default(),
-        };
+        }
+    }
+
+    /// Whether the next block can hold it.
+    pub(crate) fn can_execute(&mut self, tx: &Arc<RecoveredTx>) -> bool {
+        let attributes = self.attributes();
+        let mut block = self.chain.begin(attributes).unwrap();
+        let executed = block.execute(tx).is_ok();
+        block.abort();
+        executed
+    }
+
+    pub(crate) fn block(&mut self, txs: &[Arc<RecoveredTx>]) -> Arc<SealedBlock> {
+        let attributes = self.attributes();
         let mut block = self.chain.begin(attributes).unwrap();
         for tx in txs {
             block.execute(tx).unwrap();

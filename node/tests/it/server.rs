@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use mayfly_evm::Prices;
 use mayfly_node::http::{HttpConfig, Public, Readiness, serve_public};
 use mayfly_node::rpc::{Directory, Rollup};
 use mayfly_proto::Meter;
@@ -35,6 +36,12 @@ impl Server {
     /// In front of a chain in memory.
     pub(crate) async fn start(config: HttpConfig) -> Self {
         let (chain, rollup) = crate::chain::start(config.limits.clone());
+        Self::with(config, rollup, chain).await
+    }
+
+    /// The same, with prices of its own.
+    pub(crate) async fn start_priced(config: HttpConfig, prices: Prices) -> Self {
+        let (chain, rollup) = crate::chain::start_priced(config.limits.clone(), prices);
         Self::with(config, rollup, chain).await
     }
 }

@@ -90,32 +90,53 @@ pub(crate) async fn ask(socket: &mut Socket, method: &str, params: Value) -> Val
 }
 
 #[tokio::test]
-async fn every_subscriber_gets_each_head_once_and_in_order() {
-    let server = Server::start(config()).await;
+async fn a_thousand_subscribers_get_each_head_once_and_in_order_and_a_slow_one_is_closed() {
+    rlimit::increase_nofile_limit(4_096).unwrap();
+    let server =
+        Server::start(HttpConfig { max_ws_queue_messages: 100, max_ws_queue_bytes: 150_000, ..config() }).await;
+    // It never reads, and is sent more than the queue and what sockets take.
+    let mut slow = connect(&server, "/").await;
+    for _ in 0..60 {
+        slow.send(Message::text(r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#))
+            .await
+            .unwrap();
+    }
     let mut sockets = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..1_000 {
         let mut socket = connect(&server, "/").await;
         let answer = ask(&mut socket, "eth_subscribe", json!(["newHeads"])).await;
         sockets.push((socket, answer["result"].clone()));
     }
-    let hashes: Vec<_> = (0..50).map(|_| server.chain.lock().block(&[]).hash).collect();
-    for (socket, id) in &mut sockets {
-        for (at, hash) in hashes.iter().enumerate() {
-            let told = next_json(socket).await;
-            assert_eq!(told["method"], "eth_subscription");
-            assert_eq!(told["params"]["subscription"], *id);
-            assert_eq!(told["params"]["result"]["hash"], json!(hash));
-            assert_eq!(told["params"]["result"]["number"], json!(format!("{:#x}", at + 1)));
+    let mut at = 0;
+    for _ in 0..6 {
+        let hashes: Vec<_> = (0..10).map(|_| server.chain.lock().block(&[]).hash).collect();
+        for (socket, id) in &mut sockets {
+            for (number, hash) in (at + 1..).zip(&hashes) {
+                let told = next_json(socket).await;
+                assert_eq!(told["method"], "eth_subscription");
+                assert_eq!(told["params"]["subscription"], *id);
+                assert_eq!(told["params"]["result"]["hash"], json!(hash));
+                assert_eq!(told["params"]["result"]["number"], json!(format!("{number:#x}")));
+            }
         }
+        at += 10;
+    }
+    for (socket, id) in &mut sockets {
         let answer = ask(socket, "eth_unsubscribe", json!([id])).await;
         assert_eq!(answer["result"], true);
     }
-    server.chain.lock().block(&[]);
+    while server.rollup.heads.subscriber_count() > 0 {
+        server.chain.lock().block(&[]);
+        tokio::task::yield_now().await;
+    }
     for (socket, id) in &mut sockets {
         // Nothing but the answer comes.
         let answer = ask(socket, "eth_unsubscribe", json!([id])).await;
         assert_eq!(answer["result"], false);
     }
+    let (code, reason) = close_frame(&mut slow).await;
+    assert_eq!(code, 1008);
+    assert!(reason.starts_with("too slow: "), "{reason}");
 }
 
 #[tokio::test]

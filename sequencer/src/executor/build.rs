@@ -1,5 +1,6 @@
 //! Building a block: what it stands on, what the queue demands, what the pool offers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use mayfly_rollup::RollupInfo;
 use mayfly_rollup::derive::{L1Block, Pace, Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
 
 use super::enter::submit_error;
+use super::held::may_pass_later;
 use super::run::Executor;
 use crate::error::{SequencerError, SubmitError};
 use crate::pool::Pooled;
@@ -55,6 +57,8 @@ struct Filled {
     done: Vec<(Pooled, u64)>,
     dropped: Vec<(Pooled, SubmitError)>,
     lost: Vec<(B256, String)>,
+    held: Vec<(Arc<RecoveredTx>, String)>,
+    /// Answered ones that were put back, held or lost.
     restored: usize,
 }
 
@@ -72,7 +76,10 @@ impl Executor {
             && !matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed)
             && self.now().max(self.l1_time())
                 < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
-            && (!self.rescued.is_empty() || (self.pool.has_ready() && self.full_state().is_none()) || self.has_items())
+            && (!self.rescued.is_empty()
+                || self.held.may_pass(self.position().queue_end)
+                || (self.pool.has_ready() && self.full_state().is_none())
+                || self.has_items())
     }
 
     /// Why the pool offers nothing, if the state has grown too large. What comes through L1's queue, or was answered
@@ -133,6 +140,10 @@ impl Executor {
         let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
         // What comes through the queue needs no rescue.
         self.rescued.retain(|tx| !forced.contains(&tx.hash()));
+        self.held.forget(&forced);
+        if self.held.may_pass(plan.queue_end) {
+            self.held.release(&mut self.rescued);
+        }
         restore(&mut builder, &mut self.rescued, &mut filled)?;
         if self.rescued.is_empty() && offers {
             fill(&mut builder, &mut self.pool, &mut filled, plan.pool_gas, started)?;
@@ -152,13 +163,17 @@ impl Executor {
                 self.lose(hash, reason);
             }
         }
-        let Some(block) = sealed else { return Ok(false) };
-        mayfly_fail::fail_point("sealed");
+        self.hold(filled.held, plan.queue_end);
+        if sealed.is_some() {
+            mayfly_fail::fail_point("sealed");
+        }
         if filled.restored > 0 && self.rescued.is_empty() {
-            tracing::info!(block = block.header.number, "everything taken back is on the chain again");
-            self.rescue_until = Some(block.header.number);
+            let (block, held) = (self.chain.head().header.number, self.held.len());
+            tracing::info!(block, held, "everything taken back is on the chain again, but for what is held");
+            self.rescue_until = Some(block);
             self.realign_pool();
         }
+        let Some(block) = sealed else { return Ok(false) };
         self.last_seal = Some(started);
         let metrics = &self.shared.metrics;
         metrics.blocks.inc();
@@ -202,7 +217,7 @@ impl Executor {
 
     /// Until then what was answered and taken back is put on the chain again, long after the last call: what is left is
     /// the time to post it in, about two L1 blocks.
-    fn last_rescue(&self) -> u64 {
+    pub(super) fn last_rescue(&self) -> u64 {
         let margin = self.settings.post_margin_seconds.min(2 * self.window.slot_seconds());
         self.window.clock().close_time.saturating_sub(margin)
     }
@@ -258,11 +273,11 @@ fn run_queue(
     builder: &mut BlockBuilder<'_>,
     items: &[QueueItem],
     filled: &mut Filled,
-) -> Result<Vec<B256>, SequencerError> {
-    let mut hashes = Vec::new();
+) -> Result<HashSet<B256>, SequencerError> {
+    let mut hashes = HashSet::new();
     for item in items {
         if let Some(tx) = execute_queue_item(info, builder, item).map_err(chain_error)? {
-            hashes.push(tx.hash());
+            hashes.insert(tx.hash());
         }
     }
     filled.queue_transactions = hashes.len();
@@ -288,7 +303,10 @@ fn restore(
             Err(Refusal::Fatal(error)) => return Err(chain_error(error)),
             Err(Refusal::BlockGas { .. }) => break,
             Err(refusal) => {
-                filled.lost.push((tx.hash(), refusal.to_string()));
+                match may_pass_later(&refusal) {
+                    true => filled.held.push((Arc::clone(tx), refusal.to_string())),
+                    false => filled.lost.push((tx.hash(), refusal.to_string())),
+                }
                 filled.restored += 1;
             }
         }

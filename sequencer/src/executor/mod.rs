@@ -6,6 +6,7 @@
 mod build;
 mod enter;
 mod events;
+mod held;
 mod lead;
 mod mailbox;
 mod rebase;

@@ -123,6 +123,7 @@ impl Executor {
             taken.extend(block.transactions.iter().filter(|tx| !tx.tx.is_deposit()).cloned());
         }
         tracing::warn!(from = head, to = number, transactions = taken.len(), "taking blocks back");
+        self.held.release(&mut self.rescued);
         taken.extend(self.rescued.drain(..));
         self.rescued = taken.into();
         self.rescue_until = None;
@@ -140,6 +141,7 @@ impl Executor {
     pub(super) fn after_rebase(&mut self) -> Result<(), SequencerError> {
         let derived: HashSet<_> = std::mem::take(&mut self.derived);
         self.rescued.retain(|tx| !derived.contains(&tx.hash()));
+        self.held.forget(&derived);
         self.rebuild_unposted()?;
         self.turn_stage();
         if matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed) {
@@ -149,7 +151,7 @@ impl Executor {
         }
         if self.rescued.is_empty() {
             self.chain.flush().map_err(chain_error)?;
-            self.rescue_file.store(&[])?;
+            self.save_held()?;
         }
         self.realign_pool();
         self.publish();
@@ -161,7 +163,7 @@ impl Executor {
         let Some(until) = self.rescue_until else { return Ok(()) };
         if self.shared.durable.load(Ordering::Acquire) >= until {
             fail_point("rescue-done");
-            self.rescue_file.store(&[])?;
+            self.save_held()?;
             self.rescue_until = None;
         }
         Ok(())

@@ -12,6 +12,7 @@ use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
+use super::held::Held;
 use super::lead::Lead;
 use super::mailbox::Mailbox;
 use super::rescue::RescueFile;
@@ -150,6 +151,7 @@ pub(crate) struct Executor {
     /// Transactions of blocks derived in the rebase under way.
     pub(super) derived: HashSet<B256>,
     pub(super) rescued: VecDeque<Arc<RecoveredTx>>,
+    pub(super) held: Held,
     pub(super) rescue_file: RescueFile,
     /// The block whose durability ends the rescue.
     pub(super) rescue_until: Option<u64>,
@@ -229,6 +231,7 @@ impl Executor {
             settings: parts.settings,
             chain: parts.chain,
             rescued: VecDeque::new(),
+            held: Held::default(),
             rescue_file,
             rescue_until: None,
             mailbox: parts.mailbox,
@@ -336,6 +339,7 @@ impl Executor {
         }
         self.end_rescue()?;
         self.turn_stage();
+        self.end_hold()?;
         self.pause = self.find_pause();
         self.empty_pool_at_the_end();
         let percent = if self.unposted_seconds() >= self.settings.throttle_after_seconds { 25 } else { 100 };

@@ -84,7 +84,7 @@ impl Executor {
                 .filter(|(seconds, after)| seconds >= after),
             pool_transactions: self.pool.len(),
             pool_bytes: self.pool.bytes(),
-            rescued: self.rescued.len(),
+            rescued: self.rescued.len() + self.held.len(),
             lost_count: self.lost_count,
             lost: Arc::clone(&self.lost),
             post: PostView {

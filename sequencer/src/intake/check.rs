@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use alloy_primitives::U256;
 use mayfly_evm::{RecoveredTx, Transaction, TransactionError};
 
 use super::intrinsic::intrinsic_gas;
@@ -77,7 +76,6 @@ impl Rules {
 pub(crate) fn describe(recovered: RecoveredTx, size_bytes: usize, origin: Origin, at: Instant) -> Pooled {
     let tx = &recovered.tx;
     let max_fee = tx.max_fee_per_gas();
-    let fees = U256::from(max_fee).saturating_mul(U256::from(tx.gas_limit()));
     Pooled {
         hash: tx.tx_hash(),
         sender: recovered.sender,
@@ -87,7 +85,8 @@ pub(crate) fn describe(recovered: RecoveredTx, size_bytes: usize, origin: Origin
         size_bytes,
         max_fee,
         tip: tx.max_priority_fee_per_gas().unwrap_or(max_fee),
-        cost: tx.value().saturating_add(fees),
+        // Gas is free, whatever is offered for it.
+        cost: tx.value(),
         at,
         grant: None,
         tx: recovered.into(),

@@ -27,6 +27,7 @@ fn tx_behind(origin: Origin, from: u64, nonce: u64, fee: u128, at: Instant) -> P
         max_fee_per_gas: fee,
         max_priority_fee_per_gas: fee,
         to: TxKind::Call(sender(from)),
+        value: U256::from(fee) * U256::from(21_000),
         ..Default::default()
     };
     let envelope = alloy_consensus::SignableTransaction::into_signed(body, Signature::test_signature()).into();

@@ -8,6 +8,7 @@ mod crash;
 mod end;
 mod env;
 mod faults;
+mod held;
 mod lost;
 mod poison;
 mod posting;

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, defineChain, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+/** This repository. */
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
 /** `{abi, bytecode}` of a contract in contracts/artifacts. */
 export function artifact(name) {

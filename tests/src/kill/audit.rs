@@ -113,8 +113,8 @@ pub(super) async fn converge(
 }
 
 /// Walks through the derived chain: every answer is in it once. A verifier forgets its oldest blocks; those were looked
-/// at while it had them.
-pub(super) fn once_each(verifier: &VerifierHandle, answers: &[Answered]) -> eyre::Result<Vec<String>> {
+/// at while it had them. The node says where an answer is now: what L1 moved is in another block than it was answered in.
+pub(super) async fn once_each(rpc: &Rpc, verifier: &VerifierHandle, answers: &[Answered]) -> eyre::Result<Vec<String>> {
     let reader = verifier.reader();
     let mut found: HashMap<B256, u64> = HashMap::new();
     let head = reader.head().header.number;
@@ -126,8 +126,13 @@ pub(super) fn once_each(verifier: &VerifierHandle, answers: &[Answered]) -> eyre
         }
     }
     let count = |answer: &Answered| found.get(&answer.hash).copied().unwrap_or_default();
-    let wrong = answers.iter().filter(|answer| answer.block_number.to::<u64>() >= first && count(answer) != 1);
-    Ok(wrong.map(|answer| format!("{} is {} times in the derived chain", answer.hash, count(answer))).collect())
+    let looked = answers.iter().filter(|answer| answer.block_number.to::<u64>() >= first);
+    let suspects: Vec<_> = looked.filter(|answer| count(answer) != 1).collect();
+    let params: Vec<Value> = suspects.iter().map(|answer| json!([answer.hash])).collect();
+    let now: Vec<Option<Answered>> = rpc.calls("eth_getTransactionReceipt", &params).await.wrap_err("receipts")?;
+    let forgotten = |now: &Option<Answered>| now.as_ref().is_some_and(|now| now.block_number.to::<u64>() < first);
+    let wrong = suspects.into_iter().zip(now).filter(|(answer, now)| count(answer) > 0 || !forgotten(now));
+    Ok(wrong.map(|(answer, _)| format!("{} is {} times in the derived chain", answer.hash, count(answer))).collect())
 }
 
 /// `mayfly verify --once`, a process that has nothing but L1: number, hash and state root of the last block, and how

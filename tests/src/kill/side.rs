@@ -102,7 +102,7 @@ impl Torture {
             answered.extend(more);
         }
         wrong.extend(audit::converge(&node, NAME, &rpc, &verifier).await.wrap_err_with(|| node.log_tail())?);
-        wrong.extend(audit::once_each(&verifier, &answered)?);
+        wrong.extend(audit::once_each(&rpc, &verifier, &answered).await?);
         let view = verifier.view();
         ensure!(view.closing().is_some() == closes, "closed by derivation: {}", view.closing().is_some());
         verifier.stop().await;

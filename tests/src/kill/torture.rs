@@ -123,7 +123,7 @@ impl Torture {
         let looked = self.look(&mut node, &rpc, &plan).await.wrap_err_with(|| node.log_tail())?;
         ensure!(looked, "the node died\n{}", node.log_tail());
         let converged = audit::converge(&node, NAME, &rpc, &self.world.verifier).await?;
-        let reader_wrong = audit::once_each(&self.world.verifier, &self.answered)?;
+        let reader_wrong = audit::once_each(&rpc, &self.world.verifier, &self.answered).await?;
         let books = self.world.book.check(&self.world.anvil.client()).await?;
         (self.report.batches, self.report.reverted_posts) = (books.batches, books.reverted);
         self.report.late_posts = books.late;

@@ -175,13 +175,14 @@ impl<'a> Run<'a> {
             nonce: call.nonce.unwrap_or(own.nonce),
             gas: wanted.min(budget.gas),
             london: self.header.base_fee_per_gas.is_some(),
+            free_gas: self.rules.spec.prices.free_gas,
         };
         let tx = transaction::transaction(call, defaults)?;
         let ty = tx.envelope.tx_type() as u8;
         if !self.rules.spec.transaction_types.contains(&ty) {
             return Err(Refusal::Unsupported(ty).into());
         }
-        let offer = Offer::of(call);
+        let offer = Offer::of(call).paid(defaults);
         self.check(call, defaults, offer, (own.nonce, own.balance))?;
         let result = self.execute(call, defaults, offer)?;
         if own.nonce == u64::MAX && call.to.is_some() {
@@ -213,10 +214,11 @@ impl<'a> Run<'a> {
                 std::cmp::Ordering::Equal => {}
             }
         }
-        let Offer { max_fee, tip, .. } = offer;
-        if let Some(base_fee) = self.header.base_fee_per_gas.filter(|_| validation || !offer.is_free()) {
-            if tip > max_fee {
-                return Err(Refusal::TipAboveFee { tip, max_fee }.into());
+        let Offer { max_fee, .. } = offer;
+        let offered = Offer::of(call);
+        if let Some(base_fee) = self.header.base_fee_per_gas.filter(|_| validation || !offered.is_free()) {
+            if offered.tip > offered.max_fee {
+                return Err(Refusal::TipAboveFee { tip: offered.tip, max_fee: offered.max_fee }.into());
             }
             if max_fee < u128::from(base_fee) {
                 return Err(Refusal::FeeTooLow { max_fee, base_fee }.into());

@@ -50,7 +50,10 @@ fn chain() -> Chain {
         timestamp: 1_000,
         ..Default::default()
     };
-    Chain::create(None, ChainSpec::rollup(77, 1).unwrap(), &genesis).unwrap()
+    // Who offers fees pays them here.
+    let mut spec = ChainSpec::rollup(77, 1).unwrap();
+    spec.prices.free_gas = false;
+    Chain::create(None, spec, &genesis).unwrap()
 }
 
 fn pay(to: Address, value: u64) -> SimulationCall {

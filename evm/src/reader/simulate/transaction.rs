@@ -18,6 +18,8 @@ pub(super) struct Defaults {
     pub(super) gas: u64,
     /// Whether there are base fees.
     pub(super) london: bool,
+    /// Whether what is offered is not paid.
+    pub(super) free_gas: bool,
 }
 
 /// Prices per gas that a call offers.
@@ -36,6 +38,11 @@ impl Offer {
             tip: price.or(call.max_priority_fee_per_gas).unwrap_or_default(),
             blob_fee: call.max_fee_per_blob_gas.unwrap_or_default(),
         }
+    }
+
+    /// What of it is paid.
+    pub(super) const fn paid(self, defaults: Defaults) -> Self {
+        if defaults.free_gas { Self { max_fee: 0, tip: 0, ..self } } else { self }
     }
 
     /// Whether nothing is offered.
@@ -61,7 +68,7 @@ pub(super) fn check(call: &SimulationCall, chain_id: u64) -> Result<(), Simulati
 /// The transaction a call stands for.
 pub(super) fn transaction(call: &SimulationCall, defaults: Defaults) -> Result<SimulatedTx, SimulationError> {
     let unsigned = Signature::new(U256::ZERO, U256::ZERO, false);
-    let Defaults { chain_id, nonce, gas: gas_limit, london } = defaults;
+    let Defaults { chain_id, nonce, gas: gas_limit, london, .. } = defaults;
     let Offer { max_fee: max_fee_per_gas, tip: max_priority_fee_per_gas, blob_fee: max_fee_per_blob_gas } =
         Offer::of(call);
     let SimulationCall { value, .. } = *call;
@@ -148,7 +155,7 @@ fn legacy(tx: TxLegacy, unsigned: Signature, sender: Address) -> SimulatedTx {
 
 /// The call as the EVM sees it. What it is made of counts whatever its type is.
 pub(super) fn tx_env(call: &SimulationCall, defaults: Defaults) -> TxEnv {
-    let offer = Offer::of(call);
+    let offer = Offer::of(call).paid(defaults);
     let authorizations = call.authorization_list.iter().flatten().cloned().map(Either::Left).collect();
     let tx_type = match call {
         SimulationCall { authorization_list: Some(_), .. } => 4,

@@ -60,18 +60,19 @@ struct Started {
     rpc_url: String,
 }
 
+/// A launched rollup.
 #[derive(Serialize)]
-struct Created {
+pub(crate) struct Created {
     name: RollupName,
-    rollup: Address,
+    pub(crate) rollup: Address,
     settlement: Address,
     vault: Address,
-    chain_id: u64,
+    pub(crate) chain_id: u64,
     l1_number: u64,
     paid_wei: U256,
     end_time: u64,
     close_time: u64,
-    rpc_url: Option<String>,
+    pub(crate) rpc_url: Option<String>,
     seconds: f64,
 }
 
@@ -91,6 +92,11 @@ impl Report for Created {
 }
 
 pub(super) async fn run(session: &Session, args: CreateArgs, json: bool) -> eyre::Result<()> {
+    output::print(&create(session, args).await?, json)
+}
+
+/// Launches a rollup and, unless that is not wanted, has the node sequence it.
+pub(crate) async fn create(session: &Session, args: CreateArgs) -> eyre::Result<Created> {
     let started = Instant::now();
     let file = read_file(args.config.as_deref(), args.ends_in.as_deref())?;
     let sender = session.sender().await?;
@@ -118,7 +124,7 @@ pub(super) async fn run(session: &Session, args: CreateArgs, json: bool) -> eyre
         progress("no node was named: nobody sequences this rollup yet");
     }
     let config = &creation.config;
-    let created = Created {
+    Ok(Created {
         name: args.name,
         rollup: creation.rollup,
         settlement: creation.settlement,
@@ -130,8 +136,7 @@ pub(super) async fn run(session: &Session, args: CreateArgs, json: bool) -> eyre
         close_time: config.endTime.saturating_add(config.drain),
         rpc_url,
         seconds: started.elapsed().as_secs_f64(),
-    };
-    output::print(&created, json)
+    })
 }
 
 #[derive(Serialize)]

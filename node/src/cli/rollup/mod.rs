@@ -15,7 +15,8 @@ mod withdraw;
 
 use std::path::PathBuf;
 
-pub(crate) use args::RollupCommand;
+pub(crate) use args::{CreateArgs, RollupCommand};
+pub(crate) use create::{Created, create};
 
 use super::{args::RollupArgs, session::Session};
 

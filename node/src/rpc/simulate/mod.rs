@@ -23,7 +23,7 @@ pub(crate) fn simulate(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
         _ => error,
     })?;
     let blocks = rollup.reader.simulate(state, &simulation).map_err(errors::simulating)?;
-    reply(&shape::blocks(&blocks, whole)?)
+    reply(&shape::blocks(rollup.reader.spec(), &blocks, whole)?)
 }
 
 #[cfg(test)]

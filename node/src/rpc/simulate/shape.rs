@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, U64};
 use alloy_rpc_types_eth::Transaction;
-use mayfly_evm::{CallStatus, LogEntry, SimulatedBlock, SimulatedCall};
+use mayfly_evm::{CallStatus, ChainSpec, LogEntry, SimulatedBlock, SimulatedCall};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,13 +40,17 @@ struct CallShape {
 }
 
 /// `whole` = with transactions instead of their hashes.
-pub(super) fn blocks(blocks: &[SimulatedBlock], whole: bool) -> Result<Vec<BlockShape<'_>>, RpcError> {
-    blocks.iter().map(|one| block(one, whole)).collect()
+pub(super) fn blocks<'a>(
+    spec: &ChainSpec,
+    blocks: &'a [SimulatedBlock],
+    whole: bool,
+) -> Result<Vec<BlockShape<'a>>, RpcError> {
+    blocks.iter().map(|one| block(spec, one, whole)).collect()
 }
 
-fn block(block: &SimulatedBlock, whole: bool) -> Result<BlockShape<'_>, RpcError> {
+fn block<'a>(spec: &ChainSpec, block: &'a SimulatedBlock, whole: bool) -> Result<BlockShape<'a>, RpcError> {
     let transactions = (0..block.transactions.len()).map(|index| match whole {
-        true => transaction(block, index),
+        true => transaction(spec, block, index),
         false => serde_json::to_value(block.transactions[index].envelope.tx_hash()).map_err(RpcError::internal),
     });
     Ok(BlockShape {
@@ -60,10 +64,11 @@ fn block(block: &SimulatedBlock, whole: bool) -> Result<BlockShape<'_>, RpcError
     })
 }
 
-fn transaction(block: &SimulatedBlock, index: usize) -> Result<Value, RpcError> {
+fn transaction(spec: &ChainSpec, block: &SimulatedBlock, index: usize) -> Result<Value, RpcError> {
     let tx = &block.transactions[index];
+    let paid = tx.envelope.effective_gas_price(block.header.base_fee_per_gas);
     let shape = Transaction {
-        effective_gas_price: Some(tx.envelope.effective_gas_price(block.header.base_fee_per_gas)),
+        effective_gas_price: Some(if spec.prices.free_gas { 0 } else { paid }),
         inner: Recovered::new_unchecked(tx.envelope.clone(), tx.sender),
         block_hash: Some(block.hash),
         block_number: Some(block.header.number),
