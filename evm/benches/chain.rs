@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p mayfly-evm --bench chain`; `-- cpu` instead prints microseconds of processor time, which a busy
 //! machine does not change much; `-- soak` runs 200,000 transfers on disk (`soak=N` as many, `per-block=N` so many to a
-//! block) and prints resident memory, time, bytes on disk, and what a search for one holder's logs takes.
+//! block) and prints resident memory, time, bytes on disk, and what a search for one holder's logs takes; `-- accounts`
+//! what roots and a start take with 10^6 accounts (`accounts=N` others).
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -218,6 +219,61 @@ fn cpu() {
     }
 }
 
+/// Roots and a start with very many accounts.
+fn accounts() {
+    const CHANGED: u64 = 1_000;
+    const ROUNDS: u64 = 20;
+    let count = argument("accounts").unwrap_or(1_000_000);
+    let rich = |n| GenesisAccount { address: holder(n), balance: U256::from(10u64.pow(15)), ..Default::default() };
+    let genesis =
+        Genesis { accounts: (0..count).map(rich).collect(), timestamp: 1, gas_limit: 1 << 30, ..Default::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let spec = ChainSpec { system_calls: Vec::new(), ..ChainSpec::rollup(CHAIN_ID, 1).unwrap() };
+    let mut chain = Chain::create(Some(dir.path()), spec.clone(), &genesis).unwrap();
+    // Each pays another: twice as many accounts change as there are transactions.
+    let (mut seal, mut nonce) = (0, 0);
+    for round in 0..ROUNDS {
+        let from = round * CHANGED;
+        let pay = |n: u64| tx(holder(n % count), 0, TxKind::Call(holder((n + count / 2) % count)), Vec::new());
+        let txs: Vec<_> = (from..from + CHANGED / 2).map(pay).collect();
+        txs.iter().for_each(|tx| assert!(!tx.hash().is_zero()));
+        let attributes = attributes(&chain);
+        let mut block = chain.begin(attributes).unwrap();
+        txs.iter().for_each(|tx| assert!(block.execute(tx).unwrap().receipt.status));
+        let start = thread_ns();
+        block.seal().unwrap();
+        seal += thread_ns() - start;
+        nonce += txs.len();
+    }
+    let mut trie = Trie::default();
+    (0..count).for_each(|n| trie.insert(keccak256(n.to_be_bytes()), U256::from(n + 1)));
+    trie.root();
+    let start = thread_ns();
+    for round in 0..ROUNDS {
+        for n in 0..CHANGED {
+            let key = keccak256(((n * 7_919 + round * 31) % count).to_be_bytes());
+            trie.insert(key, U256::from(n + round));
+        }
+        trie.root();
+    }
+    let root_us = (thread_ns() - start) as f64 / (ROUNDS * CHANGED) as f64 / 1_000.0;
+    drop(trie);
+    let root = chain.state_root();
+    drop(chain);
+    let (opened, cpu) = (Instant::now(), process_us());
+    let chain = Chain::open(dir.path(), spec).unwrap();
+    let (open_ms, open_cpu_ms) = (opened.elapsed().as_millis() as u64, (process_us() - cpu) / 1_000);
+    assert_eq!(chain.state_root(), root);
+    println!(
+        "{}",
+        serde_json::json!({
+            "accounts": count, "changed_at_once": CHANGED, "root_us_per_account": root_us,
+            "seal_us_per_account": seal as f64 / (2 * nonce) as f64 / 1_000.0,
+            "open_ms": open_ms, "open_cpu_ms": open_cpu_ms, "rss_mib": resident_kib() / 1024,
+        })
+    );
+}
+
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
@@ -299,6 +355,9 @@ fn soak() {
 fn main() {
     if std::env::args().any(|arg| arg.starts_with("soak")) {
         return soak();
+    }
+    if std::env::args().any(|arg| arg.starts_with("accounts")) {
+        return accounts();
     }
     if std::env::args().any(|arg| arg == "cpu") {
         return cpu();

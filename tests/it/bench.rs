@@ -19,7 +19,10 @@ fn the_benchmark_reports_what_a_server_did() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [run] = &report["runs"].as_array().unwrap()[..] else { panic!("{report}") };
-    assert_eq!((&run["target"], &run["workload"], &run["mode"]), (&"anvil".into(), &"mint".into(), &"batch100".into()));
+    assert_eq!(
+        (&run["target"], &run["workload"], &run["mode"]),
+        (&"anvil-blocktime".into(), &"mint".into(), &"batch100".into())
+    );
     let number = |key: &str| run[key].as_f64().unwrap_or_else(|| panic!("no {key} in {run}"));
     // A block a second: the median transaction waits for most of a half one, none is answered at once.
     assert!(number("receipt_p50_ms") > 20.0 && number("receipt_p99_ms") >= number("receipt_p50_ms"), "{run}");

@@ -132,7 +132,7 @@ impl Subject {
                 let (zero, nobody) = (format!("0x{}", "0".repeat(64)), format!("0x{}", "0".repeat(40)));
                 json!({ "timestamp": "0x7fffffff", "prevRandao": zero, "suggestedFeeRecipient": nobody })
             }
-            "StateOverrides" | "BlockOverrides" | "TraceOptions" | "Filter" | "Any" => json!({}),
+            "StateOverrides" | "BlockOverrides" | "TraceOptions" | "Filter" => json!({}),
             other => panic!("no example of {other}"),
         }
     }

@@ -73,9 +73,9 @@ mod tests {
         let full = Param { name: "full", is_optional: true, ty: Type::Named("Boolean") };
         assert_eq!(read.params, [hash, full]);
         assert_eq!(read.result, Type::Nullable(Box::new(Type::List(Box::new(Type::Named("Log"))))));
-        assert!(Signature::parse("() -> Any").unwrap().params.is_empty());
+        assert!(Signature::parse("() -> Text").unwrap().params.is_empty());
         for bad in
-            ["", "()", "(a) -> Any", "(a: B -> C", "(a: [B) -> C", "(: A) -> B", "(a: A) -> ", "(a: A,b: B) -> C"]
+            ["", "()", "(a) -> Text", "(a: B -> C", "(a: [B) -> C", "(: A) -> B", "(a: A) -> ", "(a: A,b: B) -> C"]
         {
             assert_eq!(Signature::parse(bad), None, "{bad}");
         }

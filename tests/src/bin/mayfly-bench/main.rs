@@ -9,6 +9,7 @@ mod measure;
 mod process;
 mod report;
 mod server;
+mod sync;
 mod workload;
 
 use clap::Parser;
@@ -55,7 +56,7 @@ struct Args {
     #[arg(long, value_name = "N")]
     memory_transactions: Option<usize>,
     /// Which servers
-    #[arg(long, value_delimiter = ',', default_values = ["mayfly", "anvil"], value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', default_values = ["mayfly", "anvil-blocktime", "anvil-instant"], value_name = "LIST")]
     targets: Vec<Target>,
     /// Which transactions
     #[arg(long, value_delimiter = ',', default_values = ["erc20", "mint"], value_name = "LIST")]
@@ -137,7 +138,7 @@ fn machine(programs: &Programs) -> eyre::Result<Machine> {
         cpu: read("/proc/cpuinfo").lines().find_map(field).unwrap_or_else(|| "unknown CPU".into()),
         cores: std::thread::available_parallelism()?.get(),
         load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
-        sync_ms: measure::sync_ms(programs)?,
+        sync: measure::sync_times(programs)?,
         unix_time: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
     })
 }

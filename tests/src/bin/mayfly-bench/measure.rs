@@ -4,6 +4,7 @@ use super::{
     drive::{self, Pace, Seen},
     process,
     server::{Programs, Server, Target},
+    sync,
     workload::{Mode, Plan, Senders, Workload},
 };
 use eyre::{WrapErr, ensure};
@@ -12,6 +13,13 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
+
+/// Answers that are waited for one at a time, and how long at most.
+const IDLE_ANSWERS: usize = 1_000;
+const IDLE_TIME: Duration = Duration::from_secs(20);
+const IDLE_PART: usize = 10;
+/// What is left of a round is sent at this rate.
+const IDLE_CATCH_UP: u32 = 500;
 
 /// How much to send.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -43,6 +51,28 @@ pub(crate) struct Run {
     pub(crate) receipt_p50_ms: f64,
     pub(crate) receipt_p99_ms: f64,
     pub(crate) server_rss_mib: f64,
+    /// Only of transactions that are sent singly.
+    pub(crate) sync: Option<SyncLatency>,
+}
+
+/// `eth_sendRawTransactionSync`: from sending to the receipt.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SyncLatency {
+    /// One at a time.
+    pub(crate) idle_p50_ms: f64,
+    pub(crate) idle_p99_ms: f64,
+    /// At half the rate that the flood was included at, on a fixed schedule.
+    pub(crate) half_per_s: f64,
+    pub(crate) half_p50_ms: f64,
+    pub(crate) half_p99_ms: f64,
+}
+
+/// Times of an append that waits for the disk, in milliseconds: whether durability costs here what it costs elsewhere.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SyncTimes {
+    pub(crate) sync_ms: f64,
+    pub(crate) sync_p50_ms: f64,
+    pub(crate) sync_p99_ms: f64,
 }
 
 /// What the memory run found.
@@ -92,9 +122,11 @@ impl Bench {
     ) -> eyre::Result<Self> {
         let server = Server::start(target, programs, dir).await.wrap_err("starting the server")?;
         let mut senders = Senders::new(server.chain_id, workload);
-        drive::run(&server.url, Plan::new(&[senders.deployment()], Mode::Single), Pace::Flood)
-            .await
-            .wrap_err("deploying the token")?;
+        if let Some(deployment) = senders.deployment() {
+            drive::run(&server.url, Plan::new(&[deployment], Mode::Single), Pace::Flood)
+                .await
+                .wrap_err("deploying the contract")?;
+        }
         drive::run(&server.url, Plan::new(&senders.preparation()?, Mode::Batch100), Pace::Flood)
             .await
             .wrap_err("preparing the senders")?;
@@ -107,6 +139,37 @@ impl Bench {
         // Why it stopped answering says more than that it did.
         self.server.check()?;
         outcome
+    }
+}
+
+impl Bench {
+    /// Singly and one at a time for some seconds, then at a rate.
+    async fn sync(&mut self, count: usize, per_second: f64) -> eyre::Result<SyncLatency> {
+        let begun = Instant::now();
+        let mut idle = Vec::new();
+        // Rounds of all senders; where blocks take a second, a few answers must do.
+        while idle.len() < IDLE_ANSWERS && begun.elapsed() < IDLE_TIME {
+            let all = self.senders.load(1)?;
+            for part in all.chunks(IDLE_PART) {
+                if begun.elapsed() < IDLE_TIME {
+                    idle.extend(sync::idle(&self.server.url, part).await?);
+                } else {
+                    // Every sender goes on from its next nonce.
+                    sync::paced(&self.server.url, part.to_vec(), f64::from(IDLE_CATCH_UP)).await?;
+                }
+            }
+        }
+        idle.sort_unstable();
+        let half = sync::paced(&self.server.url, self.senders.load(count)?, per_second).await;
+        self.server.check()?;
+        let half = half?;
+        Ok(SyncLatency {
+            idle_p50_ms: percentile_ms(&idle, 50),
+            idle_p99_ms: percentile_ms(&idle, 99),
+            half_per_s: per_second,
+            half_p50_ms: percentile_ms(&half, 50),
+            half_p99_ms: percentile_ms(&half, 99),
+        })
     }
 }
 
@@ -135,6 +198,11 @@ pub(crate) async fn run(
 
     let steady =
         bench.drive(amounts.steady, Pace::PerSecond(amounts.steady_per_s)).await.wrap_err("the steady part")?;
+    let included = included_per_s(flood.started, &flood.blocks);
+    let sync = match mode {
+        Mode::Single => Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?),
+        Mode::Batch100 => None,
+    };
     bench.server.stop()?;
     let per_tx = |time: Duration| time.as_secs_f64() * 1e6 / transactions as f64;
     let others = posted.family.saturating_sub(posted.server).saturating_sub(before.family - before.server);
@@ -143,7 +211,7 @@ pub(crate) async fn run(
         workload,
         mode,
         transactions,
-        included_tx_per_s: included_per_s(flood.started, &flood.blocks),
+        included_tx_per_s: included,
         server_cpu_us_per_tx: per_tx(after.server - before.server),
         posted_cpu_us_per_tx: per_tx(posted.server - before.server),
         others_cpu_us_per_tx: per_tx(others),
@@ -151,6 +219,7 @@ pub(crate) async fn run(
         receipt_p50_ms: percentile_ms(&steady.latencies, 50),
         receipt_p99_ms: percentile_ms(&steady.latencies, 99),
         server_rss_mib,
+        sync,
     })
 }
 
@@ -213,20 +282,22 @@ fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
     sorted.get(rank - 1).map_or(0.0, |value| value.as_secs_f64() * 1e3)
 }
 
-/// Mean time to append a page and wait until it is on the disk, in milliseconds: says whether durability costs here
-/// what it costs elsewhere.
-pub(crate) fn sync_ms(programs: &Programs) -> eyre::Result<f64> {
+/// Appends pages and waits each time until the page is on the disk.
+pub(crate) fn sync_times(programs: &Programs) -> eyre::Result<SyncTimes> {
     use std::io::Write;
-    const APPENDS: u32 = 50;
+    const APPENDS: usize = 200;
     let mut file = tempfile::NamedTempFile::new_in(&programs.dir)?;
-    let start = Instant::now();
+    let mut times = Vec::with_capacity(APPENDS);
     for _ in 0..APPENDS {
+        let start = Instant::now();
         file.write_all(&[7; 4096])?;
         file.as_file().sync_data()?;
+        times.push(start.elapsed());
     }
-    let mean = start.elapsed().as_secs_f64() * 1e3 / f64::from(APPENDS);
+    times.sort_unstable();
+    let mean = times.iter().sum::<Duration>().as_secs_f64() * 1e3 / APPENDS as f64;
     ensure!(mean > 0.0, "the clock stands still");
-    Ok(mean)
+    Ok(SyncTimes { sync_ms: mean, sync_p50_ms: percentile_ms(&times, 50), sync_p99_ms: percentile_ms(&times, 99) })
 }
 
 #[cfg(test)]

@@ -33,12 +33,15 @@ const REST: Duration = Duration::from_secs(2);
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Target {
     /// `mayfly node` on the development stack.
     Mayfly,
     /// `anvil --block-time 1`.
-    Anvil,
+    #[value(alias = "anvil")]
+    AnvilBlocktime,
+    /// anvil that mines a block for every transaction, or every few that came together.
+    AnvilInstant,
 }
 
 /// Where the programs are, and their data.
@@ -77,7 +80,8 @@ impl Server {
     pub(crate) async fn start(target: Target, programs: &Programs, dir: &Path) -> eyre::Result<Self> {
         let (url, processes) = match target {
             Target::Mayfly => start_mayfly(&programs.mayfly, &programs.anvil, dir)?,
-            Target::Anvil => start_anvil(&programs.anvil, dir).await?,
+            Target::AnvilBlocktime => start_anvil(&programs.anvil, dir, Some(ANVIL_BLOCK_SECONDS)).await?,
+            Target::AnvilInstant => start_anvil(&programs.anvil, dir, None).await?,
         };
         let mut client = Client::connect(&url).await?;
         let chain_id = client.call::<U64>("eth_chainId", json!([])).await?.to::<u64>();
@@ -140,14 +144,17 @@ async fn block_number(client: &mut Client, tag: &str) -> eyre::Result<u64> {
     Ok(block.map_or(0, |block| block.number.to()))
 }
 
-async fn start_anvil(binary: &Path, dir: &Path) -> eyre::Result<(String, Vec<Process>)> {
+async fn start_anvil(binary: &Path, dir: &Path, block_seconds: Option<u32>) -> eyre::Result<(String, Vec<Process>)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut command = Command::new(binary);
     // Quiet: what it prints for every transaction is no part of the comparison.
     command
         .args(["--quiet", "--host", "127.0.0.1", "--port", &port.to_string()])
-        .args(["--block-time", &ANVIL_BLOCK_SECONDS.to_string(), "--gas-limit", &ANVIL_GAS_LIMIT.to_string()])
+        .args(["--gas-limit", &ANVIL_GAS_LIMIT.to_string()])
         .args(["--block-base-fee-per-gas", "0", "--gas-price", "0", "--disable-min-priority-fee"]);
+    if let Some(seconds) = block_seconds {
+        command.args(["--block-time", &seconds.to_string()]);
+    }
     let mut process = Process::spawn("anvil", &mut command, &dir.join("anvil.log"))?;
     let url = format!("http://127.0.0.1:{port}");
     let deadline = Instant::now() + READY_TIMEOUT;

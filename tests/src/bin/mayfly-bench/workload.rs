@@ -6,7 +6,7 @@ use alloy_sol_types::{SolCall, SolConstructor};
 use bytes::Bytes;
 use clap::ValueEnum;
 use eyre::eyre;
-use mayfly_contracts::tokens::{DemoCollection, DemoToken};
+use mayfly_contracts::tokens::{DemoCollection, DemoItems, DemoToken};
 use mayfly_e2e::wallet::{Message, Wallet};
 use serde::Serialize;
 
@@ -15,9 +15,12 @@ pub(crate) const SENDERS: usize = 1_000;
 /// Where the senders' seeds begin; the deployer's is the one before.
 const FIRST_SEED: u64 = 0x6d61_7966_6c79_0001;
 /// Gas limits: what wallets sign after an estimate, roughly.
+const ETH_GAS: u64 = 21_000;
 const TRANSFER_GAS: u64 = 60_000;
 const MINT_GAS: u64 = 120_000;
 const DEPLOY_GAS: u64 = 5_000_000;
+/// Kinds of items that there are.
+const ITEMS: usize = 16;
 /// What each sender gets before it transfers, in base units.
 const FUNDS: u64 = 1_000_000_000;
 
@@ -25,10 +28,14 @@ const FUNDS: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Workload {
+    /// A plain transfer of nothing to another sender: no contract runs.
+    Eth,
     /// An ERC-20 transfer to another sender: state neither grows nor shrinks.
     Erc20,
     /// An ERC-721 mint to the sender: two storage slots change, one is new.
     Mint,
+    /// A game's item (ERC-1155) to the sender: a new slot the first time, then the same again.
+    Items,
 }
 
 /// How transactions travel.
@@ -39,6 +46,13 @@ pub(crate) enum Mode {
     Single,
     /// 100 to a request, as a JSON-RPC batch.
     Batch100,
+}
+
+impl Workload {
+    /// Whether it is a call of a contract.
+    const fn needs_contract(self) -> bool {
+        !matches!(self, Self::Eth)
+    }
 }
 
 impl Mode {
@@ -59,10 +73,18 @@ impl Mode {
 }
 
 /// A transaction, ready to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Signed {
     hash: B256,
     raw: Vec<u8>,
+}
+
+impl Signed {
+    /// The call that sends it.
+    pub(crate) fn call(&self, method: &str, id: u32) -> String {
+        let raw = hex::encode(&self.raw);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":["0x{raw}"]}}"#)
+    }
 }
 
 /// The keys, and the token that they use.
@@ -84,10 +106,17 @@ impl Senders {
         Self { wallets, chain_id, deployer, token, workload }
     }
 
-    /// The deployment of the token.
-    pub(crate) fn deployment(&mut self) -> Signed {
+    /// The deployment of the contract, if the workload has one.
+    pub(crate) fn deployment(&mut self) -> Option<Signed> {
+        if !self.workload.needs_contract() {
+            return None;
+        }
         let (code, arguments) = match self.workload {
-            Workload::Erc20 => {
+            Workload::Items => {
+                let call = DemoItems::constructorCall { uri_: "https://example.org/{id}".into() };
+                (&DemoItems::BYTECODE, call.abi_encode())
+            }
+            Workload::Eth | Workload::Erc20 => {
                 let call = DemoToken::constructorCall { name_: "Bench".into(), symbol_: "BENCH".into() };
                 (&DemoToken::BYTECODE, call.abi_encode())
             }
@@ -98,17 +127,18 @@ impl Senders {
             }
         };
         let message = Message { gas: DEPLOY_GAS, ..Message::create([code.as_ref(), &arguments].concat()) };
-        sign_one(&mut self.deployer, self.chain_id, &message)
+        Some(sign_one(&mut self.deployer, self.chain_id, &message))
     }
 
     /// One transaction of every sender that gives it what it needs later; it also warms the server up.
     pub(crate) fn preparation(&mut self) -> eyre::Result<Vec<Signed>> {
+        let token = self.token;
         match self.workload {
             Workload::Erc20 => {
                 let input = DemoToken::mintCall { amount: U256::from(FUNDS) }.abi_encode();
-                self.sign_rounds(1, MINT_GAS, |_, _| input.clone())
+                self.sign_rounds(1, MINT_GAS, |_, _| (token, input.clone()))
             }
-            Workload::Mint => self.load(SENDERS),
+            Workload::Eth | Workload::Mint | Workload::Items => self.load(SENDERS),
         }
     }
 
@@ -116,16 +146,22 @@ impl Senders {
     pub(crate) fn load(&mut self, count: usize) -> eyre::Result<Vec<Signed>> {
         let rounds = count.div_ceil(SENDERS);
         let addresses: Vec<Address> = self.wallets.iter().map(|wallet| wallet.address).collect();
+        // Never to itself: the distance is between 1 and SENDERS - 1.
+        let other = |sender: usize, round: usize| addresses[(sender + 1 + round % (SENDERS - 1)) % SENDERS];
+        let token = self.token;
         match self.workload {
+            Workload::Eth => self.sign_rounds(rounds, ETH_GAS, |sender, round| (other(sender, round), Vec::new())),
             Workload::Erc20 => self.sign_rounds(rounds, TRANSFER_GAS, |sender, round| {
-                // Never to itself: the distance is between 1 and SENDERS - 1.
-                let to = addresses[(sender + 1 + round % (SENDERS - 1)) % SENDERS];
-                DemoToken::transferCall { to, value: U256::from(1) }.abi_encode()
+                (token, DemoToken::transferCall { to: other(sender, round), value: U256::from(1) }.abi_encode())
             }),
             Workload::Mint => {
                 let input = DemoCollection::mintCall {}.abi_encode();
-                self.sign_rounds(rounds, MINT_GAS, |_, _| input.clone())
+                self.sign_rounds(rounds, MINT_GAS, |_, _| (token, input.clone()))
             }
+            Workload::Items => self.sign_rounds(rounds, MINT_GAS, |_, round| {
+                let id = U256::from(round % ITEMS);
+                (token, DemoItems::mintCall { id, amount: U256::from(1) }.abi_encode())
+            }),
         }
     }
 
@@ -134,11 +170,11 @@ impl Senders {
         &mut self,
         rounds: usize,
         gas: u64,
-        input: impl Fn(usize, usize) -> Vec<u8> + Sync,
+        call: impl Fn(usize, usize) -> (Address, Vec<u8>) + Sync,
     ) -> eyre::Result<Vec<Signed>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = SENDERS.div_ceil(threads);
-        let (token, chain_id, input) = (self.token, self.chain_id, &input);
+        let (chain_id, call) = (self.chain_id, &call);
         let by_sender: Vec<Vec<Signed>> = std::thread::scope(|scope| {
             let workers: Vec<_> = self
                 .wallets
@@ -148,7 +184,10 @@ impl Senders {
                     scope.spawn(move || {
                         let sign = |(index, wallet): (usize, &mut Wallet)| {
                             let sender = chunk * share + index;
-                            let message = |round| Message { gas, ..Message::call(token, input(sender, round)) };
+                            let message = |round| {
+                                let (to, input) = call(sender, round);
+                                Message { gas, ..Message::call(to, input) }
+                            };
                             (0..rounds).map(|round| sign_one(wallet, chain_id, &message(round))).collect()
                         };
                         wallets.iter_mut().enumerate().map(sign).collect::<Vec<Vec<Signed>>>()
@@ -206,10 +245,7 @@ impl Plan {
 }
 
 fn body(transactions: &[Signed], numbers: &[u32]) -> Bytes {
-    let call = |number: &u32| {
-        let raw = hex::encode(&transactions[*number as usize].raw);
-        format!(r#"{{"jsonrpc":"2.0","id":{number},"method":"eth_sendRawTransaction","params":["0x{raw}"]}}"#)
-    };
+    let call = |number: &u32| transactions[*number as usize].call("eth_sendRawTransaction", *number);
     match numbers {
         [one] => call(one).into(),
         many => format!("[{}]", many.iter().map(call).collect::<Vec<_>>().join(",")).into(),
