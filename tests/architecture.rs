@@ -97,7 +97,8 @@ const HOMES: &[(&str, &[&str])] = &[
 
 /// Words that only sources under a directory may contain.
 const WORDS: &[(&str, &[&str])] = &[
-    ("alloy::providers", &["contracts/l1", "tests"]),
+    // A client of a rollup, as a guide shows it.
+    ("alloy::providers", &["contracts/l1", "tests", "node/tests/it/local.rs"]),
     ("alloy::transports", &["contracts/l1", "tests"]),
     ("alloy::rpc::client", &["contracts/l1", "tests"]),
 ];

@@ -34,6 +34,9 @@ pub enum EvmError {
     /// The state of that block is no longer (or was never) at hand.
     #[error("state of block {0} is not available")]
     StateUnavailable(u64),
+    /// Reading an old state took more of the index than one call may read.
+    #[error("so old a state takes more reads than one call may make")]
+    TooManyReads,
     /// A filter matches more than a caller may have.
     #[error("more than {0} results")]
     TooManyResults(usize),

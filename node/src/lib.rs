@@ -13,7 +13,6 @@ pub mod cli;
 pub mod config;
 pub mod dev;
 pub mod doctor;
-pub mod embed;
 mod error;
 pub mod http;
 pub mod keys;

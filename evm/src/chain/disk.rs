@@ -1,7 +1,8 @@
 //! A chain's directory: who may open it, what it holds, how it is read back.
 //!
 //! `LOCK` is held while a chain is open, `CHAIN` says which chain it is and is written last when one is created,
-//! `log/` is the block log, `store/` the checkpoints and indexes.
+//! `log/` is the block log, `store/` the checkpoints and indexes; `store.damaged/` is a store that was replaced, and
+//! `store.opening` is there while a chain is opened.
 
 use super::{
     Durable, Recent, Shared,
@@ -97,10 +98,19 @@ pub(super) fn open(dir: &Path, spec: ChainSpec) -> Result<Opened, EvmError> {
 /// Reads what is there; where the store is damaged and the log is not, with a store made from the log.
 fn read_back(dir: &Path, spec: ChainSpec, lock: DirLock) -> Result<Opened, EvmError> {
     let genesis = check_marker(dir, &spec)?;
-    if opening_path(dir).exists() {
-        tracing::warn!(dir = %dir.display(), "a process died while it opened the store: it is made from the log again");
+    // Once, and it may have been killed by anybody.
+    if Deaths::count(dir) > 1 {
+        tracing::warn!(dir = %dir.display(), "two starts in a row died of the store: it is made from the log again");
         renew_store(dir, genesis, KnownEnd::Unread)?;
     }
+    let deaths = Deaths::one_more(dir)?;
+    let opened = read_or_renew(dir, spec, genesis, lock);
+    // However it ended, it did not die.
+    deaths.none()?;
+    opened
+}
+
+fn read_or_renew(dir: &Path, spec: ChainSpec, genesis: B256, lock: DirLock) -> Result<Opened, EvmError> {
     match read_parts(dir, spec.clone(), genesis) {
         Ok(parts) => parts.start(lock),
         Err(err) if may_be_the_store(&err) => {
@@ -132,8 +142,8 @@ impl Parts {
 }
 
 fn read_parts(dir: &Path, spec: ChainSpec, genesis: B256) -> Result<Parts, EvmError> {
-    let (store, loaded) = open_store(dir)?;
-    let Loaded { flat, fold, tree, head, end } = loaded;
+    let store = Store::open(&store_dir(dir))?;
+    let Loaded { flat, fold, tree, head, end } = store.load()?;
     fail_point("open-loaded");
     let history = History { store: store.clone(), log: LogReader::new(log_dir(dir)) };
     let stored_genesis = history.hash(0)?;
@@ -156,19 +166,29 @@ fn read_parts(dir: &Path, spec: ChainSpec, genesis: B256) -> Result<Parts, EvmEr
     Ok(Parts { shared, store, fold, unsaved, writer })
 }
 
-/// Opens and loads the store. A damaged one can end the process (the database asserts what it reads, also while it
-/// unwinds): a file beside it then tells the next start.
-fn open_store(dir: &Path) -> Result<(Store, Loaded), EvmError> {
-    let opening = opening_path(dir);
-    std::fs::write(&opening, []).map_err(EvmError::io(&opening))?;
-    let store = Store::open(&store_dir(dir));
-    let loaded = store.and_then(|store| store.load().map(|loaded| (store, loaded)));
-    std::fs::remove_file(&opening).map_err(EvmError::io(&opening))?;
-    loaded
-}
+/// Starts in a row that died while they opened the chain, in a file beside the store: the database asserts what it
+/// reads, also while it unwinds, so a damaged one can end the process.
+struct Deaths(PathBuf);
 
-fn opening_path(dir: &Path) -> PathBuf {
-    dir.join("store.opening")
+impl Deaths {
+    fn path(dir: &Path) -> PathBuf {
+        dir.join("store.opening")
+    }
+
+    fn count(dir: &Path) -> usize {
+        std::fs::read(Self::path(dir)).map_or(0, |marks| marks.len())
+    }
+
+    /// Counted before it can happen.
+    fn one_more(dir: &Path) -> Result<Self, EvmError> {
+        let (path, marks) = (Self::path(dir), vec![b'.'; Self::count(dir) + 1]);
+        std::fs::write(&path, marks).map_err(EvmError::io(&path))?;
+        Ok(Self(path))
+    }
+
+    fn none(self) -> Result<(), EvmError> {
+        std::fs::remove_file(&self.0).map_err(EvmError::io(&self.0))
+    }
 }
 
 /// Takes the log's tail in: values as they were recorded, nothing is executed.

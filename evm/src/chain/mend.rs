@@ -59,7 +59,7 @@ pub(super) fn renew_store(dir: &Path, genesis: B256, known_end: KnownEnd) -> Res
     let end = scan(&disk::log_dir(dir), (FIRST_SEGMENT, SEGMENT_HEADER_BYTES), |_, _| Ok(()))?;
     let (store, aside) = (disk::store_dir(dir), dir.join("store.damaged"));
     let known = match known_end {
-        KnownEnd::OfStore => Store::open(&store).and_then(|store| store.load()).ok().map(|loaded| loaded.end),
+        KnownEnd::OfStore => Store::open(&store).and_then(|store| store.known_end()).ok().flatten(),
         KnownEnd::Unread => None,
     };
     if known.is_some_and(|known| end < known) {

@@ -171,10 +171,10 @@ impl ChainReader {
         code.map(|code| code.original_bytes()).unwrap_or_default()
     }
 
-    /// The state after a recent block.
+    /// The state after a block.
     ///
     /// # Errors
-    /// [`EvmError::NoSuchBlock`] above the head, [`EvmError::StateUnavailable`] too far below it.
+    /// [`EvmError::NoSuchBlock`] above the head, [`EvmError::StateUnavailable`] where a chain in memory forgot it.
     pub fn at(&self, number: u64) -> Result<StateView, EvmError> {
         StateView::new(self.shared.clone(), number)
     }

@@ -140,13 +140,13 @@ impl ChainReader {
         cfg.disable_nonce_check = message.nonce.is_none();
         cfg.disable_eip3607 = true;
         cfg.disable_block_gas_limit = true;
-        cfg.disable_base_fee = message.gas_price.unwrap_or_default() == 0;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         let nonce = match message.nonce {
             Some(nonce) => nonce,
             None => overlay.account(&message.from)?.map_or(0, |info| info.nonce),
         };
         let tx = tx_env(message, nonce, self.spec());
+        cfg.disable_base_fee = tx.gas_price == 0;
         let evm = build_evm(overlay, cfg, block, &self.spec().prices);
         Ok(Simulation { evm, tx, storage_collides: !self.spec().is_rollup() })
     }

@@ -10,6 +10,10 @@ use alloy_primitives::{Address, B256, Bloom, BloomInput, Log};
 /// Most blocks that a filter which fits every log may span.
 pub const MAX_LOG_RANGE_BLOCKS: u64 = 500_000;
 
+/// Places of a section that may be looked at for each result that may be given, and at least.
+const UNCHECKED_PER_RESULT: usize = 8;
+const MIN_UNCHECKED: usize = 4_096;
+
 /// Which logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
@@ -150,7 +154,10 @@ fn indexed_logs(history: &History, filter: &LogFilter, last: u64, found: &mut Fo
     let mut from = filter.from;
     while from <= last {
         let to = last.min(from - from % SECTION_BLOCKS + SECTION_BLOCKS - 1);
-        let places = history.store.log_places(&tags, from, to)?;
+        // The index is exact but for tags that collide and for what reverts left in it.
+        let most = found.most.saturating_mul(UNCHECKED_PER_RESULT).max(MIN_UNCHECKED);
+        let places = history.store.log_places(&tags, (from, to), most)?;
+        let places = places.ok_or(EvmError::TooManyResults(found.most))?;
         for block in places.chunk_by(|a, b| a.block == b.block) {
             let (header, logs) = history.logs(block[0].block, |log| filter.matches(log))?;
             let block_hash = header.hash_slow();

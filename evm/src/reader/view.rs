@@ -8,7 +8,7 @@ use crate::{
     AccountInfo, EvmError, SealedBlock,
     chain::{Durable, Shared},
     state::{Changes, StateError, StateSource},
-    store::Tag,
+    store::{ReadBudget, Tag},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::bytecode::Bytecode;
@@ -20,6 +20,8 @@ pub struct StateView {
     shared: Arc<Shared>,
     block: Arc<SealedBlock>,
     epoch: u64,
+    /// Of all who read this view.
+    budget: Arc<ReadBudget>,
 }
 
 impl std::fmt::Debug for StateView {
@@ -34,7 +36,7 @@ impl StateView {
             let durable = shared.durable.read();
             (durable.head().clone(), durable.epoch)
         };
-        Self { shared, block, epoch }
+        Self { shared, block, epoch, budget: Arc::default() }
     }
 
     pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Result<Self, EvmError> {
@@ -46,7 +48,7 @@ impl StateView {
             return Err(EvmError::NoSuchBlock(number));
         }
         let Ok(recent) = shared.recent(number) else { return Err(EvmError::StateUnavailable(number)) };
-        let view = Self { shared, block: recent.block, epoch };
+        let view = Self { shared, block: recent.block, epoch, budget: Arc::default() };
         view.check(&view.shared.durable.read())?;
         Ok(view)
     }
@@ -116,7 +118,7 @@ impl StateView {
             };
             // What is not in memory is in the index. While it is read, more may leave memory.
             let found = match self.shared.history() {
-                Ok(Some(history)) => history.first_change(tag, (next, first - 1), &mut find),
+                Ok(Some(history)) => history.first_change(tag, (next, first - 1), &self.budget, &mut find),
                 _ => return Err(self.unavailable()),
             };
             if let Some(found) = found.map_err(|error| self.failed(&error))? {
@@ -128,6 +130,9 @@ impl StateView {
     }
 
     fn failed(&self, error: &EvmError) -> StateError {
+        if matches!(error, EvmError::TooManyReads) {
+            return StateError::TooManyReads(self.block.number());
+        }
         tracing::error!(%error, block = self.block.number(), "an old state could not be read");
         self.unavailable()
     }
@@ -137,6 +142,7 @@ impl From<StateError> for EvmError {
     fn from(err: StateError) -> Self {
         match err {
             StateError::Unavailable(number) => Self::StateUnavailable(number),
+            StateError::TooManyReads(_) => Self::TooManyReads,
             StateError::MissingCode(hash) => Self::Corrupt { what: "code", place: hash.to_string() },
         }
     }
@@ -187,5 +193,45 @@ impl StateSource for StateView {
             old.entry(slot).or_insert(value);
         }
         Ok(old.into_iter().filter(|(_, value)| !value.is_zero()).collect())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{BlockAttributes, Chain, ChainSpec, Genesis, GenesisAccount, RecoveredTx, Transaction};
+    use alloy_consensus::{SignableTransaction, TxEip1559};
+    use alloy_primitives::{Signature, TxKind};
+
+    const RICH: Address = Address::repeat_byte(1);
+
+    fn pay(nonce: u64) -> Arc<RecoveredTx> {
+        let (to, value) = (TxKind::Call(Address::repeat_byte(2)), U256::ONE);
+        let tx = TxEip1559 { chain_id: 1, nonce, gas_limit: 21_000, to, value, ..Default::default() };
+        let unsigned = Signature::new(U256::ZERO, U256::ZERO, false);
+        Arc::new(RecoveredTx { tx: Transaction::Signed(tx.into_signed(unsigned).into()), sender: RICH })
+    }
+
+    #[test]
+    fn a_view_that_reads_too_much_of_the_past_says_so() {
+        let (dir, spec) = (tempfile::tempdir().unwrap(), ChainSpec::rollup(1, 1).unwrap());
+        let spec = ChainSpec { system_calls: Vec::new(), ..spec };
+        let rich = GenesisAccount { address: RICH, balance: U256::from(100), ..Default::default() };
+        let genesis = Genesis { accounts: vec![rich], gas_limit: 30_000_000, ..Genesis::default() };
+        let open = || Chain::open_or_create(dir.path(), spec.clone(), &genesis).unwrap();
+        // Each start leaves a checkpoint, and has its head in memory and nothing else.
+        for nonce in 0..4 {
+            let mut chain = open();
+            let attributes = BlockAttributes::of(&chain.head().header.clone(), Vec::new(), Vec::new());
+            let mut block = chain.begin(attributes).unwrap();
+            block.execute(&pay(nonce)).unwrap();
+            block.seal().unwrap();
+        }
+        let chain = open();
+        let view = |rows| StateView { budget: Arc::new(ReadBudget::of(rows)), ..chain.reader().at(0).unwrap() };
+        assert_eq!(view(1_000).account(&RICH).unwrap().unwrap().balance, U256::from(100));
+        assert!(matches!(view(100).account(&RICH), Err(EvmError::TooManyReads)), "rows and a block");
+        assert!(matches!(view(0).account(&RICH), Err(EvmError::TooManyReads)));
     }
 }

@@ -27,6 +27,9 @@ pub(crate) enum StateError {
     /// The state moved on too far, or was reverted, while it was read.
     #[error("state of block {0} is not available")]
     Unavailable(u64),
+    /// More was read of an old state than one call may read.
+    #[error("the state of block {0} takes more reads than one call may make")]
+    TooManyReads(u64),
     /// A code hash without code: the state is damaged.
     #[error("no code with hash {0}")]
     MissingCode(B256),

@@ -6,7 +6,7 @@
 //! `meta`: `version` of all this; `head` → number, log end, frontier of the receipt tree.
 
 use super::{
-    Place, SECTION_BLOCKS, Tag, Tags, Unsaved,
+    Place, ReadBudget, SECTION_BLOCKS, Tag, Tags, Unsaved,
     places::{self, RowKey},
 };
 use crate::{
@@ -20,7 +20,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
 use mayfly_fail::fail_point;
 use revm::bytecode::Bytecode;
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 /// Cached blocks of tables.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -153,14 +153,81 @@ impl Store {
     }
 
     /// Where the logs are that have one of the tags of each set, in the blocks from `from` to `to` that are indexed.
-    /// Both lie in one section; the set that fits least comes first.
-    pub(crate) fn log_places(&self, wanted: &[Tags], from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
-        places_in(&self.logs, wanted, from, to)
+    /// Both lie in one section; the set that fits least comes first. `None` if they are more than `most`.
+    pub(crate) fn log_places(
+        &self,
+        wanted: &[Tags],
+        (from, to): (u64, u64),
+        most: usize,
+    ) -> Result<Option<Vec<Place>>, EvmError> {
+        let Some((least, others)) = wanted.split_first() else { return Ok(Some(Vec::new())) };
+        let first = from - from % SECTION_BLOCKS;
+        let mut runs = BTreeSet::new();
+        for bucket in least.buckets() {
+            for row in self.logs.range(row_key((bucket, first))..=row_key((bucket, to))) {
+                let key = row.key()?;
+                runs.insert(take_row_key(&key).ok_or_else(|| corrupt_index("logs"))?.1);
+            }
+        }
+        // One run after the other: a checkpoint bounds how much each has.
+        let mut all = Vec::new();
+        for run in runs {
+            let mut places = self.log_places_of(run, least)?;
+            for tags in others {
+                if places.is_empty() {
+                    break;
+                }
+                let other = self.log_places_of(run, tags)?;
+                places.retain(|place| other.binary_search(place).is_ok());
+            }
+            all.extend(places.into_iter().filter(|place| (from..=to).contains(&place.block)));
+            if all.len() > most {
+                return Ok(None);
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(Some(all))
+    }
+
+    /// Where logs of one run are that have one of the tags, in order.
+    fn log_places_of(&self, run: u64, tags: &Tags) -> Result<Vec<Place>, EvmError> {
+        let mut places = Vec::new();
+        for bucket in tags.buckets() {
+            if let Some(row) = self.logs.get(row_key((bucket, run)))? {
+                take_places(tags, (bucket, run), &row, &mut places)?;
+            }
+        }
+        places.sort_unstable();
+        Ok(places)
     }
 
     /// Blocks from `from` to `to` that changed what a tag stands for, of those that are indexed. Both lie in one section.
-    pub(crate) fn changed(&self, tag: Tag, from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
-        places_in(&self.changes, &[Tags::new([tag])], from, to)
+    pub(crate) fn changed(
+        &self,
+        tag: Tag,
+        (from, to): (u64, u64),
+        budget: &ReadBudget,
+    ) -> Result<Vec<Place>, EvmError> {
+        let (tags, first) = (Tags::new([tag]), from - from % SECTION_BLOCKS);
+        let mut places = Vec::new();
+        for bucket in tags.buckets() {
+            for row in self.changes.range(row_key((bucket, first))..=row_key((bucket, to))) {
+                budget.spend(1)?;
+                let (key, row) = row.into_inner()?;
+                let key = take_row_key(&key).ok_or_else(|| corrupt_index("changes"))?;
+                take_places(&tags, key, &row, &mut places)?;
+            }
+        }
+        places.retain(|place| (from..=to).contains(&place.block));
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
+    }
+
+    /// Segment and offset up to which the newest checkpoint knows the log, whatever the version of the rest.
+    pub(crate) fn known_end(&self) -> Result<Option<(u32, u64)>, EvmError> {
+        Ok(self.meta.get(META_HEAD)?.and_then(|meta| decode_head(&meta)).map(|(_, end, _)| end))
     }
 
     fn save_state(&self, batch: &mut WriteBatch, unsaved: &Unsaved) {
@@ -233,37 +300,6 @@ fn key(table: u8, rest: &[u8]) -> Vec<u8> {
     key.push(table);
     key.extend_from_slice(rest);
     key
-}
-
-/// Where in a keyspace all sets of tags meet.
-fn places_in(keyspace: &Keyspace, wanted: &[Tags], from: u64, to: u64) -> Result<Vec<Place>, EvmError> {
-    let Some((least, others)) = wanted.split_first() else { return Ok(Vec::new()) };
-    let mut runs = BTreeMap::<u64, Vec<Place>>::new();
-    for bucket in least.buckets() {
-        let first = from - from % SECTION_BLOCKS;
-        for row in keyspace.range(row_key((bucket, first))..=row_key((bucket, to))) {
-            let (key, row) = row.into_inner()?;
-            let key = take_row_key(&key).ok_or_else(|| corrupt_index("logs"))?;
-            take_places(least, key, &row, runs.entry(key.1).or_default())?;
-        }
-    }
-    for tags in others {
-        for (first, places) in &mut runs {
-            let mut others = Vec::new();
-            for bucket in tags.buckets().take_while(|_| !places.is_empty()) {
-                if let Some(row) = keyspace.get(row_key((bucket, *first)))? {
-                    take_places(tags, (bucket, *first), &row, &mut others)?;
-                }
-            }
-            others.sort_unstable();
-            places.retain(|place| others.binary_search(place).is_ok());
-        }
-    }
-    let mut places: Vec<_> = runs.into_values().flatten().collect();
-    places.retain(|place| (from..=to).contains(&place.block));
-    places.sort_unstable();
-    places.dedup();
-    Ok(places)
 }
 
 fn row_key((bucket, first): RowKey) -> [u8; 9] {

@@ -1,6 +1,6 @@
 //! Blocks that left memory.
 
-use super::{SECTION_BLOCKS, Store, Tag};
+use super::{ROWS_A_BLOCK, ReadBudget, SECTION_BLOCKS, Store, Tag};
 use crate::{
     EvmError, SealedBlock,
     chain::Recent,
@@ -42,12 +42,14 @@ impl History {
         &self,
         tag: Tag,
         (from, to): (u64, u64),
+        budget: &ReadBudget,
         mut find: impl FnMut(&Changes) -> Option<T>,
     ) -> Result<Option<T>, EvmError> {
         let mut next = from;
         while next <= to {
             let last = to.min(next - next % SECTION_BLOCKS + SECTION_BLOCKS - 1);
-            for place in self.store.changed(tag, next, last)? {
+            for place in self.store.changed(tag, (next, last), budget)? {
+                budget.spend(ROWS_A_BLOCK)?;
                 if let Some(found) = find(&self.changes(place.block)?) {
                     return Ok(Some(found));
                 }

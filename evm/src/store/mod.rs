@@ -4,12 +4,14 @@
 //! Opening a chain loads the newest checkpoint and replays the log from there, so that nothing in the store has to be
 //! durable on its own.
 
+mod budget;
 mod checkpointer;
 mod db;
 mod history;
 mod places;
 mod unsaved;
 
+pub(crate) use budget::{ROWS_A_BLOCK, ReadBudget};
 pub(crate) use checkpointer::Checkpointer;
 pub(crate) use db::{Loaded, Store};
 pub(crate) use history::History;

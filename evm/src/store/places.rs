@@ -5,8 +5,8 @@
 //! the group, places in order as differences. Places are exact: what an address and a topic have in common are the logs
 //! of both, but for tags that collide; whoever reads the logs compares them.
 //!
-//! Rows outlive a revert. A run that begins where an older one did replaces it, since everything in that was taken back;
-//! another leaves places of blocks that are gone, which whoever reads the blocks finds out.
+//! Rows outlive a revert. A row replaces an older one of a run that began at the same block, since everything in that was
+//! taken back; others leave places of blocks that are gone, which whoever reads the blocks finds out.
 
 use crate::{
     log::{Take, put_uvarint},

@@ -47,7 +47,9 @@ impl Wallet {
         match kind % 4 {
             0 => {
                 let chain_id = Some(chain_id);
-                self.sign(TxLegacy { chain_id, nonce, gas_price: 0, gas_limit, to, value, input: data })
+                // Gas is free, whatever is offered.
+                let gas_price = u128::from(nonce % 3);
+                self.sign(TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input: data })
             }
             1 => self.sign(TxEip2930 { chain_id, nonce, gas_limit, to, value, input: data, ..Default::default() }),
             2 => self.sign(TxEip1559 { chain_id, nonce, gas_limit, to, value, input: data, ..Default::default() }),

@@ -4,10 +4,12 @@
 
 mod accounts;
 mod deploy;
+mod local;
 mod process;
 mod stack;
 mod state;
 
+pub use local::{LocalOptions, LocalRollup};
 pub use process::ProcessRecord;
 pub use stack::{Stack, StackOptions};
 pub use state::{DevAccount, DevState};

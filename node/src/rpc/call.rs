@@ -75,7 +75,7 @@ pub(crate) fn gas_needed(
     overrides: &[(Address, AccountOverride)],
 ) -> Result<u64, RpcError> {
     let least = rollup.reader.estimate_gas(message, context, overrides).map_err(errors::reading)?;
-    if message.gas_price.unwrap_or(0) > 0 {
+    if message.gas_price.unwrap_or(0) > 0 && !rollup.reader.spec().prices.free_gas {
         return Ok(least);
     }
     let most = TX_GAS_LIMIT_CAP.min(rollup.info.config.blockGasLimit).min(message.gas.unwrap_or(u64::MAX));

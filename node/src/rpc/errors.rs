@@ -188,6 +188,7 @@ pub(crate) fn reading(cause: EvmError) -> RpcError {
             SERVER,
             format!("missing trie node: the state of block {number} is not kept, only that of recent blocks"),
         ),
+        cause @ EvmError::TooManyReads => RpcError::limit(cause.to_string()),
         EvmError::TooManyResults(most) => RpcError::limit(format!("query returned more than {most} results")),
         EvmError::RangeTooWide(have, most) => {
             RpcError::limit(format!("query spans {have} blocks, at most {most}: narrow fromBlock and toBlock"))
@@ -244,6 +245,7 @@ pub(crate) fn refused(refusal: Refusal) -> RpcError {
             format!("invalid chain id for signer: have {}, want {want}", have.unwrap_or(0))
         }
         Refusal::SenderHasCode(_) | Refusal::Invalid(_) => refusal.to_string(),
+        Refusal::Fatal(cause @ (EvmError::TooManyReads | EvmError::StateUnavailable(_))) => return reading(cause),
         Refusal::Fatal(cause) => return RpcError::internal(cause),
     };
     RpcError::new(SERVER, message)

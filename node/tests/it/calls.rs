@@ -72,20 +72,21 @@ async fn calls_see_the_block_they_name_and_overrides() {
 #[tokio::test]
 async fn an_estimate_is_enough_to_run_and_not_much_more() {
     let server = Server::start(config()).await;
-    let rich = server.chain.lock().signer.address();
     let transfer = server.call("eth_estimateGas", json!([{ "to": Address::repeat_byte(8) }])).await.unwrap();
     assert_eq!(transfer, "0x5208");
     let estimate = server.call("eth_estimateGas", json!([{ "to": LOGGER, "data": "0x616263" }])).await.unwrap();
     let estimate = u64::from_str_radix(&estimate.as_str().unwrap()[2..], 16).unwrap();
-    // Where gas is paid for, and where the caller says how much there is, nothing is added.
-    let priced = json!([{ "to": LOGGER, "data": "0x616263", "gasPrice": "0x1", "from": rich }]);
-    let priced = server.call("eth_estimateGas", priced).await.unwrap();
-    let priced = u64::from_str_radix(&priced.as_str().unwrap()[2..], 16).unwrap();
-    let capped = json!([{ "to": LOGGER, "data": "0x616263", "gas": format!("{priced:#x}") }]);
-    assert_eq!(server.call("eth_estimateGas", capped).await.unwrap(), json!(format!("{priced:#x}")));
+    // Gas is free, whatever is offered for it; where the caller says how much there is, nothing is added.
+    let nobody = Address::repeat_byte(0x77);
+    let offers = json!([{ "to": LOGGER, "data": "0x616263", "gasPrice": "0x1", "from": nobody }]);
+    assert_eq!(server.call("eth_estimateGas", offers).await.unwrap(), json!(format!("{estimate:#x}")));
+    let capped = json!([{ "to": LOGGER, "data": "0x616263", "gas": format!("{:#x}", estimate - 1_000) }]);
+    assert_eq!(server.call("eth_estimateGas", capped).await.unwrap(), json!(format!("{:#x}", estimate - 1_000)));
+    // Also where the block is said to have a base fee.
+    let based = json!([{ "to": LOGGER, "gasPrice": "0x5", "from": nobody }, "latest", {}, { "baseFeePerGas": "0x1" }]);
+    assert_eq!(server.call("eth_call", based).await.unwrap(), "0x");
     let used = server.chain.lock().call(LOGGER, 0, b"abc").receipts[0].gas_used;
     let least = used + (used - 21_000) / 8;
-    assert!(priced >= used && priced < estimate, "priced {priced}, free {estimate}, used {used}");
     assert!(estimate >= least && estimate < least * 11 / 10 + 3_000, "estimate {estimate}, used {used}");
     let list = server.call("eth_createAccessList", json!([{ "to": LOGGER, "data": "0x616263" }])).await.unwrap();
     assert_eq!(list["accessList"][0]["address"], json!(LOGGER));

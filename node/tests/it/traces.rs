@@ -2,6 +2,8 @@
 //!
 //! The chain has Ethereum's prices here, since anvil has no others; a rollup's own differ for a few operations only.
 
+use std::time::{Duration, Instant};
+
 use alloy::signers::{SignerSync, local::PrivateKeySigner};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
@@ -313,7 +315,9 @@ impl Sides {
         };
         let block = executable(recovered(tx))?;
         assert_eq!(self.anvil("eth_sendRawTransaction", json!([raw])).await, json!(hash));
+        let deadline = Instant::now() + Duration::from_secs(30);
         let receipt = loop {
+            assert!(Instant::now() < deadline, "anvil does not mine {hash}");
             let receipt = self.anvil("eth_getTransactionReceipt", json!([hash])).await;
             if !receipt.is_null() {
                 break receipt;

@@ -143,6 +143,8 @@ impl Executor {
         self.held.forget(&forced);
         if self.held.may_pass(plan.queue_end) {
             self.held.release(&mut self.rescued);
+            // The file has them still, and keeps them until they are on the chain.
+            self.rescue_until = None;
         }
         restore(&mut builder, &mut self.rescued, &mut filled)?;
         if self.rescued.is_empty() && offers {
@@ -198,7 +200,7 @@ impl Executor {
         oldest.map_or(0, |oldest| self.now().max(self.l1_time()).saturating_sub(oldest))
     }
 
-    fn has_items(&self) -> bool {
+    pub(super) fn has_items(&self) -> bool {
         let Some(origin) = self.window.deep(self.terms.conf_depth) else { return false };
         self.next_items(origin.number).next().is_some()
     }

@@ -20,6 +20,7 @@ impl Executor {
 
     pub(crate) fn enter_one(&mut self, pooled: Pooled) -> Result<B256, SubmitError> {
         self.shared.gate.check()?;
+        self.held.check(&pooled)?;
         let (hash, tx) = (pooled.hash, Arc::clone(&pooled.tx));
         let account = self.account(pooled.sender);
         let left = self.pool.insert(pooled, account)?;

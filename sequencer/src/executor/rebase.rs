@@ -124,6 +124,7 @@ impl Executor {
         }
         tracing::warn!(from = head, to = number, transactions = taken.len(), "taking blocks back");
         self.held.release(&mut self.rescued);
+        self.held.begin_anew();
         taken.extend(self.rescued.drain(..));
         self.rescued = taken.into();
         self.rescue_until = None;
@@ -151,7 +152,7 @@ impl Executor {
         }
         if self.rescued.is_empty() {
             self.chain.flush().map_err(chain_error)?;
-            self.save_held()?;
+            self.save_rescued()?;
         }
         self.realign_pool();
         self.publish();
@@ -163,7 +164,7 @@ impl Executor {
         let Some(until) = self.rescue_until else { return Ok(()) };
         if self.shared.durable.load(Ordering::Acquire) >= until {
             fail_point("rescue-done");
-            self.save_held()?;
+            self.save_rescued()?;
             self.rescue_until = None;
         }
         Ok(())
@@ -193,9 +194,10 @@ impl Executor {
         Ok(())
     }
 
-    fn save_rescued(&self) -> Result<(), SequencerError> {
-        let raws: Vec<Vec<u8>> = self.rescued.iter().map(|tx| tx.tx.encode_2718()).collect();
-        self.rescue_file.store(&raws)
+    /// What is not on the chain stands in the file: what is to be put back, and what is held.
+    pub(super) fn save_rescued(&self) -> Result<(), SequencerError> {
+        let rescued = self.rescued.iter().map(|tx| tx.tx.encode_2718());
+        self.rescue_file.store(&self.held.raws().chain(rescued).collect::<Vec<_>>())
     }
 
     /// Lists the blocks after the last one on L1 again.

@@ -311,6 +311,7 @@ impl Executor {
             }
             Message::PendingNonce(sender, answer) => {
                 let state = self.account(sender).nonce;
+                let state = self.held.next_nonce(&sender).map_or(state, |next| next.max(state));
                 let _ = answer.send(self.pool.pending_nonce(&sender).unwrap_or(state).max(state));
             }
             Message::Leaves(answer) => {

@@ -338,7 +338,10 @@ impl User {
     }
 
     fn sign(&mut self, tx: TxEip1559) -> Bytes {
-        let tx = TxEip1559 { chain_id: self.chain_id, nonce: self.nonce, ..tx };
+        // What it offers for gas it does not have: gas is free.
+        let (max_fee_per_gas, max_priority_fee_per_gas) = (7, 1);
+        let tx =
+            TxEip1559 { chain_id: self.chain_id, nonce: self.nonce, max_fee_per_gas, max_priority_fee_per_gas, ..tx };
         self.nonce += 1;
         let signature = self.key.sign_hash(&tx.signature_hash()).unwrap();
         TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()

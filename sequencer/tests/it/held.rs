@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, U256};
 use mayfly_contracts::inbox::Inbox;
 use mayfly_l1::Key;
-use mayfly_sequencer::{Origin, SequencerHandle};
+use mayfly_sequencer::{Origin, SequencerHandle, SubmitError};
 
 use super::env::{Env, PATIENCE, User, quick, settings, until};
 
@@ -28,10 +28,16 @@ async fn send(sequencer: &SequencerHandle, raw: alloy_primitives::Bytes) -> B256
 async fn spend_and_reorganise(env: &Env, sequencer: &SequencerHandle, key: &Key) -> [B256; 3] {
     let mut other = User::new(Key::random(), &env.info);
     let mut rich = User::new(key.clone(), &env.info);
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // The block before the deposit's must not be the one that the rollup began in: that may not go.
+    let begun = env.info.l1_number;
+    until("a block of L1 since", || async {
+        env.anvil.client().head(mayfly_l1::BlockTag::Latest).await.unwrap().number > begun + 1
+    })
+    .await;
     let mined = deposit(env, key.address()).await;
     until("deposited", || async { sequencer.reader().account(&key.address()).is_some() }).await;
-    let spent = send(sequencer, rich.pay(PAID, 600)).await;
+    let spends = rich.pay(PAID, 600);
+    let spent = send(sequencer, spends.clone()).await;
     let follows = send(sequencer, rich.pay(PAID, 0)).await;
     let free = send(sequencer, other.pay(PAID, 0)).await;
     let head = env.anvil.client().head(mayfly_l1::BlockTag::Latest).await.unwrap().number;
@@ -43,6 +49,13 @@ async fn spend_and_reorganise(env: &Env, sequencer: &SequencerHandle, key: &Key)
     })
     .await;
     assert!(sequencer.find(spent).is_none() && sequencer.find(follows).is_none());
+    // Nobody takes the places of those that wait.
+    assert_eq!(sequencer.pending_nonce(key.address()).await.unwrap(), 2);
+    let again = sequencer.submit_one(spends, Origin::Local).await.unwrap_err();
+    assert_eq!(again, SubmitError::AlreadyKnown);
+    let instead = User::new(key.clone(), &env.info).pay(PAID, 0);
+    let instead = sequencer.submit_one(instead, Origin::Local).await.unwrap_err();
+    assert_eq!(instead, SubmitError::NonceTooLow { tx: 0, state: 2 });
     [spent, follows, free]
 }
 

@@ -47,8 +47,7 @@ const senders = {
     };
   },
   cast: ({ chain, key }) => async (to, data) => {
-    // cast offers at least 1 wei of tip unless the transaction has one price, which it asks the node for: 0.
-    const { stdout } = await run('cast', ['send', '--json', '--legacy', '--rpc-url', chain.url, '--private-key', key, to, data]);
+    const { stdout } = await run('cast', ['send', '--json', '--rpc-url', chain.url, '--private-key', key, to, data]);
     const receipt = JSON.parse(stdout);
     return { ok: receipt.status === '0x1', logs: receipt.logs };
   },

@@ -220,8 +220,8 @@ impl<'a> Run<'a> {
             if offered.tip > offered.max_fee {
                 return Err(Refusal::TipAboveFee { tip: offered.tip, max_fee: offered.max_fee }.into());
             }
-            if max_fee < u128::from(base_fee) {
-                return Err(Refusal::FeeTooLow { max_fee, base_fee }.into());
+            if offered.max_fee < u128::from(base_fee) {
+                return Err(Refusal::FeeTooLow { max_fee: offered.max_fee, base_fee }.into());
             }
         }
         // Blobs are paid for too; the EVM checks that with the rest.
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
             // The highest nonce is refused even where nonces are not checked.
             env.nonce = env.nonce.min(u64::MAX - 1);
         }
-        self.evm.ctx.cfg.disable_base_fee = !validation && offer.is_free();
+        self.evm.ctx.cfg.disable_base_fee = offer.is_free() && (!validation || defaults.free_gas);
         let blobs = self.evm.ctx.block.blob_excess_gas_and_price;
         if !validation && offer.blob_fee == 0 {
             let free = |blobs: BlobExcessGasAndPrice| BlobExcessGasAndPrice { blob_gasprice: 0, ..blobs };

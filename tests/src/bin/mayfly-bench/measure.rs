@@ -34,6 +34,22 @@ pub(crate) struct Amounts {
     pub(crate) memory: usize,
 }
 
+/// A server that manages hundreds a second gets so much less.
+const SLOW_PART: usize = 10;
+
+impl Amounts {
+    /// What a server is given.
+    fn of(&self, target: Target) -> Self {
+        let part = if target == Target::AnvilInstant { SLOW_PART } else { 1 };
+        Self {
+            flood: self.flood.div_ceil(part),
+            steady: self.steady.div_ceil(part),
+            steady_per_s: self.steady_per_s.div_ceil(part as u32),
+            memory: self.memory.div_ceil(part),
+        }
+    }
+}
+
 /// What one run found.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Run {
@@ -181,7 +197,7 @@ pub(crate) async fn run(
     amounts: &Amounts,
     programs: &Programs,
 ) -> eyre::Result<Run> {
-    let dir = work_dir(programs)?;
+    let (dir, amounts) = (work_dir(programs)?, amounts.of(target));
     let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
     let plan = Plan::new(&bench.senders.load(amounts.flood)?, mode);
     let transactions = plan.len();
@@ -226,7 +242,7 @@ pub(crate) async fn run(
 /// Resident memory early and late in one server's life, both times when it is quiet.
 pub(crate) async fn memory(target: Target, amounts: &Amounts, programs: &Programs) -> eyre::Result<Memory> {
     let (workload, mode) = (Workload::Erc20, Mode::Batch100);
-    let dir = work_dir(programs)?;
+    let (dir, amounts) = (work_dir(programs)?, amounts.of(target));
     let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
     let first = amounts.memory / 4;
     // In four equal parts, so that what signing needs is no part of what is compared.

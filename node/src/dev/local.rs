@@ -12,12 +12,8 @@ use std::{
 use alloy_primitives::Address;
 use eyre::WrapErr;
 
-use crate::{
-    cli::launch,
-    config::NodeConfig,
-    dev::{DevAccount, Stack, StackOptions},
-    rpc::RollupName,
-};
+use super::{DevAccount, Stack, StackOptions};
+use crate::{cli::launch, config::NodeConfig, rpc::RollupName};
 
 /// How the rollup is made; the default will do for a test.
 #[derive(Clone, Debug)]
@@ -37,7 +33,7 @@ pub struct LocalOptions {
 impl Default for LocalOptions {
     fn default() -> Self {
         Self {
-            name: "local".parse().expect("a name"),
+            name: "local".parse().expect("letters make a name"),
             ends_in: "2h".to_owned(),
             rollup: None,
             node: NodeConfig::default(),
@@ -46,12 +42,24 @@ impl Default for LocalOptions {
     }
 }
 
-/// A rollup with everything it needs. Call [`Self::stop`]: dropping it kills L1 and leaves the files.
+/// A rollup with everything it needs. Call [`Self::stop`]: dropping it kills L1 and the
+/// database.
 pub struct LocalRollup {
     stack: Stack,
     rollup: launch::Created,
     rpc_url: String,
-    data_dir: PathBuf,
+    dir: Dir,
+}
+
+/// A directory that goes when this does.
+struct Dir(PathBuf);
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, dir = %self.0.display(), "a directory could not be removed");
+        }
+    }
 }
 
 impl LocalRollup {
@@ -68,9 +76,9 @@ impl LocalRollup {
     /// # Errors
     /// If a part does not start; what was started is stopped again.
     pub async fn with(options: LocalOptions) -> eyre::Result<Self> {
-        let data_dir = make_dir()?;
+        let dir = make_dir()?;
         let stack = StackOptions {
-            data_dir: data_dir.clone(),
+            data_dir: dir.0.clone(),
             base: options.node,
             rpc_port: 0,
             admin_port: 0,
@@ -79,16 +87,18 @@ impl LocalRollup {
             node: true,
         };
         let stack = Box::pin(Stack::start(stack)).await?;
-        let launched = launch::on_dev_stack(&data_dir, options.name, options.ends_in, options.rollup).await;
+        let launched = launch::on_dev_stack(&dir.0, options.name, options.ends_in, options.rollup).await;
         let created = launched.and_then(|rollup| {
             let rpc_url = rollup.rpc_url.clone().ok_or_else(|| eyre::eyre!("the node does not serve the rollup"))?;
             Ok((rollup, rpc_url))
         });
         match created {
-            Ok((rollup, rpc_url)) => Ok(Self { stack, rollup, rpc_url, data_dir }),
+            Ok((rollup, rpc_url)) => Ok(Self { stack, rollup, rpc_url, dir }),
             Err(error) => {
-                stack.stop().await?;
-                let _ = std::fs::remove_dir_all(&data_dir);
+                // Why it did not start says more than why it did not stop.
+                if let Err(second) = stack.stop().await {
+                    tracing::warn!(error = format!("{second:#}"), "stopping what was started");
+                }
                 Err(error)
             }
         }
@@ -127,7 +137,7 @@ impl LocalRollup {
     /// Where everything is kept: `mayfly --data-dir` acts on it.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+        &self.dir.0
     }
 
     /// Stops everything and removes the files.
@@ -135,15 +145,18 @@ impl LocalRollup {
     /// # Errors
     /// If a part does not stop.
     pub async fn stop(self) -> eyre::Result<()> {
-        self.stack.stop().await?;
-        std::fs::remove_dir_all(&self.data_dir).wrap_err_with(|| self.data_dir.display().to_string())
+        let Self { stack, dir, .. } = self;
+        let stopped = stack.stop().await;
+        drop(dir);
+        stopped
     }
 }
 
 /// As root, PostgreSQL runs as another user, who must get to its data.
-fn make_dir() -> eyre::Result<PathBuf> {
+fn make_dir() -> eyre::Result<Dir> {
     let dir = std::env::temp_dir().join(format!("mayfly-{:016x}", rand::random::<u64>()));
     std::fs::create_dir(&dir).wrap_err_with(|| dir.display().to_string())?;
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755))?;
-    Ok(dir)
+    let made = Dir(dir);
+    std::fs::set_permissions(&made.0, std::fs::Permissions::from_mode(0o755))?;
+    Ok(made)
 }

@@ -5,7 +5,7 @@ use alloy::providers::{Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{U256, bytes};
-use mayfly_node::embed::LocalRollup;
+use mayfly_node::dev::LocalRollup;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_is_deployed_by_a_wallet_that_holds_nothing() -> eyre::Result<()> {
