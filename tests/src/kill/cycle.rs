@@ -105,10 +105,13 @@ impl Torture {
             tokio::time::sleep(POLL).await;
         }
         self.report.started(node.age());
-        let moved = self.reorged || self.is_forced_anew().await?;
+        // Remembered until all was found again: the node may die while it is asked.
+        self.reorged |= self.is_forced_anew().await?;
+        let moved = self.reorged;
         let mut wrong = self.compare(rpc, moved).await?;
         // A forced batch may come at any moment, this one too.
         if !wrong.is_empty() && !moved && self.is_forced_anew().await? {
+            self.reorged = true;
             wrong = self.compare(rpc, true).await?;
         }
         wrong.extend(audit::ledger(&self.world).await?);
