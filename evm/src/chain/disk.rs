@@ -13,7 +13,7 @@ use crate::{
     ChainSpec, EvmError, Fold, SealedBlock,
     log::{LogHandle, LogReader, LogWriter, Position, Record, scan, start},
     receipt_tree::ReceiptTree,
-    state::{Changes, Flat, HashRing},
+    state::{Changes, HashRing},
     store::{Checkpointer, History, Loaded, Store, Unsaved},
     trie::{Direction, StateTrie},
 };
@@ -232,13 +232,8 @@ impl Replay<'_> {
 
 /// Builds the tries from the flat state and checks them against the head.
 fn build_trie(shared: &Shared) -> Result<(), EvmError> {
-    let mut state = StateTrie::default();
     let durable = shared.durable.read();
-    let Flat { accounts, storages, .. } = &durable.flat;
-    for (address, info) in accounts {
-        let slots = storages.get(address).into_iter().flatten();
-        state.load(address, info, slots.map(|(slot, value)| (*slot, *value)));
-    }
+    let mut state = StateTrie::of(&durable.flat);
     let block = durable.head().clone();
     drop(durable);
     let computed = state.root();

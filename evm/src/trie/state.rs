@@ -1,7 +1,7 @@
 //! Accounts and storages together: the state root.
 
 use super::{Trie, TrieValue};
-use crate::state::{AccountInfo, Changes};
+use crate::state::{AccountInfo, Changes, Flat};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::AddressMap};
 use alloy_rlp::{Encodable, Header};
 use alloy_trie::EMPTY_ROOT_HASH;
@@ -100,17 +100,25 @@ impl StateTrie {
         }
     }
 
-    /// Loads an account and all its storage, for a trie that starts from a flat state.
-    pub(crate) fn load(&mut self, address: &Address, info: &AccountInfo, slots: impl Iterator<Item = (U256, U256)>) {
-        let mut trie = Trie::default();
-        for (slot, value) in slots {
-            trie.insert(keccak256(slot.to_be_bytes::<32>()), value);
+    /// The tries of a flat state. Keys come in their order, so that what is near in a trie is near in memory.
+    pub(crate) fn of(flat: &Flat) -> Self {
+        let mut all = Self::default();
+        let mut accounts: Vec<_> =
+            flat.accounts.iter().map(|(address, info)| (keccak256(address), address, info)).collect();
+        accounts.sort_unstable_by_key(|(key, ..)| *key);
+        for (key, address, info) in accounts {
+            let mut trie = Trie::default();
+            let slots = flat.storages.get(address).into_iter().flatten();
+            let mut slots: Vec<_> = slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
+            slots.sort_unstable_by_key(|(key, _)| *key);
+            slots.into_iter().for_each(|(key, value)| trie.insert(key, value));
+            let storage_root = trie.root();
+            if !trie.is_empty() {
+                all.storages.insert(*address, trie);
+            }
+            all.accounts.insert(key, AccountLeaf { info: *info, storage_root });
         }
-        let storage_root = trie.root();
-        if !trie.is_empty() {
-            self.storages.insert(*address, trie);
-        }
-        self.accounts.insert(keccak256(address), AccountLeaf { info: *info, storage_root });
+        all
     }
 
     /// The state root.

@@ -64,8 +64,9 @@ async fn a_state_that_is_too_large_takes_only_what_comes_through_the_queue() {
     };
     assert!(taken >= 5, "{taken}");
     assert!(matches!(&refused, SubmitError::Paused { reason } if reason.contains("bytes of memory")), "{refused}");
+    // Who is refused may hear of it before the state is shown.
+    until("the state", || async { matches!(sequencer.status().pause, Some(PauseReason::StateTooLarge { .. })) }).await;
     let status = sequencer.status();
-    assert!(matches!(status.pause, Some(PauseReason::StateTooLarge { .. })), "{:?}", status.pause);
     assert!(status.condition.to_string().starts_with("paused (state-too-large)"), "{}", status.condition);
     // What L1 orders is executed: everybody who derives the rollup does.
     let to = Address::repeat_byte(0x99);
