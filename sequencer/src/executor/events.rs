@@ -195,8 +195,9 @@ impl Executor {
                 }
                 Step::Reverted { reason, blocks } => {
                     tracing::warn!(reason, "a payload on l1 is invalid");
-                    // They were durable, and what takes their numbers now is not yet.
-                    self.shared.durable.store(self.chain.head().header.number, Ordering::Release);
+                    // They were durable, and what takes their numbers now is not yet. If there were none, the head may
+                    // be a block of the batch before, which is not durable either.
+                    self.shared.durable.fetch_min(self.chain.head().header.number, Ordering::AcqRel);
                     for tx in blocks.iter().flat_map(|block| &block.transactions) {
                         self.derived.remove(&tx.hash());
                     }
