@@ -52,7 +52,8 @@ impl Wallets {
         Self { users: (0..count).map(user).collect(), chain_id }
     }
 
-    /// Asks the node for every nonce: each answer counts, and nothing that was never sent.
+    /// Asks the node for every nonce: each answer counts, and nothing that was never sent. What is wrong changes nothing:
+    /// blocks may be on their way back, and the nonces are asked for again.
     pub async fn align(&mut self, rpc: &Rpc) -> eyre::Result<Vec<String>> {
         let mut wrong = Vec::new();
         let params: Vec<Value> = self.users.iter().map(|user| json!([user.wallet.address, "latest"])).collect();
@@ -62,6 +63,7 @@ impl Wallets {
             if nonce < user.answered || nonce > user.wallet.nonce {
                 let (answered, sent) = (user.answered, user.wallet.nonce);
                 wrong.push(format!("nonce of {address} is {nonce}: {answered} were answered and {sent} sent"));
+                continue;
             }
             (user.wallet.nonce, user.answered) = (nonce, nonce);
         }
