@@ -3,11 +3,14 @@
 //! `cargo bench -p mayfly-evm --bench chain`; `-- cpu` instead prints microseconds of processor time, which a busy
 //! machine does not change much; `-- soak` runs 200,000 transfers on disk (`soak=N` as many, `per-block=N` so many to a
 //! block) and prints resident memory, time, bytes on disk, and what a search for one holder's logs takes; `-- accounts`
-//! what roots and a start take with 10^6 accounts (`accounts=N` others).
+//! what roots and a start take with 10^6 accounts (`accounts=N` others); `-- instructions` is what
+//! `scripts/instructions.sh` counts the machine's instructions of.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy::signers::{SignerSync, local::PrivateKeySigner};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use criterion::{BatchSize, Criterion, Throughput};
 use mayfly_evm::{
@@ -135,6 +138,54 @@ fn blocks(criterion: &mut Criterion) {
         bench.iter_batched(|| transfers.block(), |block| add(&mut chain, &block), BatchSize::SmallInput);
     });
     group.finish();
+}
+
+/// A signed transfer from its bytes: what it says, and who signed it.
+fn transactions(criterion: &mut Criterion) {
+    let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+    let message = |nonce| {
+        let call = transfer(OWNER, 0, nonce, 1);
+        TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 60_000,
+            to: TxKind::Call(OWNER),
+            input: call.tx.input().clone(),
+            ..Default::default()
+        }
+    };
+    let raws: Vec<Vec<u8>> = (0..100)
+        .map(|nonce| {
+            let tx = message(nonce);
+            let signature = signer.sign_hash_sync(&tx.signature_hash()).unwrap();
+            TxEnvelope::from(tx.into_signed(signature)).encoded_2718()
+        })
+        .collect();
+    let mut group = criterion.benchmark_group("signed_erc20_transfer");
+    group.throughput(Throughput::Elements(raws.len() as u64));
+    group.bench_function("decode", |bench| {
+        bench.iter(|| raws.iter().for_each(|raw| drop(std::hint::black_box(Transaction::decode_exact(raw).unwrap()))));
+    });
+    group.bench_function("decode_and_recover", |bench| {
+        bench.iter(|| raws.iter().for_each(|raw| drop(std::hint::black_box(RecoveredTx::decode(raw).unwrap()))));
+    });
+    group.finish();
+}
+
+/// What is counted.
+#[inline(never)]
+fn counted(chain: &mut Chain, blocks: &[Vec<Arc<RecoveredTx>>]) {
+    blocks.iter().for_each(|block| add(chain, block));
+}
+
+/// Few enough for an instrumented process, after a start that is not counted; prints how many.
+fn instructions() {
+    const BLOCKS: usize = 40;
+    let (mut chain, token) = chain(None);
+    let mut transfers = Transfers { token, next: 0, per_block: PER_BLOCK };
+    let blocks: Vec<_> = (0..BLOCKS).map(|_| transfers.block()).collect();
+    counted(&mut chain, &blocks);
+    println!("{}", BLOCKS * PER_BLOCK);
 }
 
 fn tries(criterion: &mut Criterion) {
@@ -359,10 +410,14 @@ fn main() {
     if std::env::args().any(|arg| arg.starts_with("accounts")) {
         return accounts();
     }
+    if std::env::args().any(|arg| arg == "instructions") {
+        return instructions();
+    }
     if std::env::args().any(|arg| arg == "cpu") {
         return cpu();
     }
     let mut criterion = Criterion::default().configure_from_args();
+    transactions(&mut criterion);
     blocks(&mut criterion);
     tries(&mut criterion);
     criterion.final_summary();

@@ -1,4 +1,4 @@
-//! A bound on what an inspector may record.
+//! A bound on what an inspector may record, and on how long a program of the client's may watch.
 
 use crate::EvmError;
 use alloy_primitives::{Address, Log, U256, map::HashSet};
@@ -13,6 +13,7 @@ use revm::{
     },
 };
 use revm_inspectors::tracing::types::CallTraceStep;
+use std::time::Instant;
 
 /// What a call takes, its data apart.
 const CALL_BYTES: usize = 512;
@@ -38,7 +39,7 @@ pub(super) struct Recorded {
     pub(super) return_data: bool,
 }
 
-/// Stops the transaction that `inner` watches once it has recorded too much.
+/// Stops the transaction that `inner` watches once it has recorded too much, or watches for too long.
 #[derive(Debug)]
 pub(super) struct Bounded<I> {
     pub(super) inner: I,
@@ -46,21 +47,37 @@ pub(super) struct Bounded<I> {
     slots: HashSet<(Address, U256)>,
     most_bytes: usize,
     bytes: usize,
+    /// Set where `inner` runs a program of the client's.
+    deadline: Option<Instant>,
+    late: bool,
 }
 
 impl<I> Bounded<I> {
     pub(super) fn new(inner: I, recorded: Recorded, most_bytes: usize) -> Self {
-        Self { inner, recorded, slots: HashSet::default(), most_bytes, bytes: 0 }
+        Self { inner, recorded, slots: HashSet::default(), most_bytes, bytes: 0, deadline: None, late: false }
+    }
+
+    /// `inner` runs a program of the client's, until then.
+    pub(super) fn program(inner: I, most_bytes: usize, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..Self::new(inner, Recorded::default(), most_bytes) }
+    }
+
+    /// Whether `inner` runs a program of the client's, which can fail and change what happens.
+    pub(super) const fn is_program(&self) -> bool {
+        self.deadline.is_some()
     }
 
     /// Whether the transaction was stopped.
     pub(super) const fn exceeded(&self) -> bool {
-        self.bytes > self.most_bytes
+        self.bytes > self.most_bytes || self.late
     }
 
     /// Why it was stopped.
-    pub(super) const fn too_large(&self) -> EvmError {
-        EvmError::TraceTooLarge(self.most_bytes)
+    pub(super) fn too_much(&self) -> EvmError {
+        match self.late {
+            true => EvmError::Tracer("the tracer took too long".into()),
+            false => EvmError::TraceTooLarge(self.most_bytes),
+        }
     }
 
     /// Counts what is recorded beside steps and calls; false if it is too much.
@@ -71,8 +88,9 @@ impl<I> Bounded<I> {
 
     /// Counts, and lets the transaction end with an error if it is too much.
     fn record<CTX: ContextTr>(&mut self, bytes: usize, context: &mut CTX) {
+        self.late |= self.deadline.is_some_and(|deadline| Instant::now() > deadline);
         if !self.count(bytes) && context.error().is_ok() {
-            *context.error() = Err(ContextError::Custom("the trace is too large".into()));
+            *context.error() = Err(ContextError::Custom("the trace takes too much".into()));
         }
     }
 
@@ -106,6 +124,8 @@ impl<CTX: ContextTr, I: Inspector<CTX>> Inspector<CTX> for Bounded<I> {
             self.recorded.steps -= 1;
             let bytes = self.step_bytes(interp);
             self.record(bytes, context);
+        } else if self.is_program() {
+            self.record(0, context);
         }
         if self.exceeded() {
             return interp.halt_fatal();

@@ -153,7 +153,10 @@ impl ChainReader {
 
     fn environment(&self, view: &StateView, context: &BlockContext) -> (BlockEnv, SpecId) {
         let header = &view.block().header;
-        let BlockOverrides { number, timestamp, gas_limit, beneficiary, prev_randao, base_fee } = context.overrides;
+        let overrides = &context.overrides;
+        let BlockOverrides { number, timestamp, gas_limit, beneficiary, prev_randao, base_fee, difficulty } =
+            *overrides;
+        let difficulty = difficulty.unwrap_or(header.difficulty);
         let number = number.unwrap_or(header.number + u64::from(context.pending));
         let attributes = BlockAttributes {
             timestamp: timestamp.unwrap_or(header.timestamp),
@@ -162,7 +165,7 @@ impl ChainReader {
             extra_data: Bytes::new(),
             gas_limit: gas_limit.unwrap_or(header.gas_limit),
             beneficiary: beneficiary.unwrap_or(header.beneficiary),
-            consensus: Consensus { difficulty: header.difficulty, ..Consensus::default() },
+            consensus: Consensus { difficulty, ..Consensus::default() },
         };
         let fork = self.spec().spec_id(number, attributes.timestamp);
         let own = || if context.pending { self.spec().next_base_fee(header, fork) } else { header.base_fee_per_gas };

@@ -67,6 +67,8 @@ pub struct BlockOverrides {
     pub prev_randao: Option<B256>,
     /// Base fee.
     pub base_fee: Option<u64>,
+    /// `DIFFICULTY`, where work is proved; without a meaning elsewhere.
+    pub difficulty: Option<U256>,
 }
 
 /// Changes to one account before a message runs.

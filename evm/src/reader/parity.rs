@@ -38,7 +38,7 @@ impl ChainReader {
                 ..TransactionInfo::default()
             };
             if seen.inspector.exceeded() {
-                return Err(seen.inspector.too_large().into());
+                return Err(seen.inspector.too_much().into());
             }
             let mut inner = seen.inspector.inner;
             inner.set_transaction_gas_limit(seen.tx.gas_limit);
@@ -95,7 +95,7 @@ fn read(seen: Seen<'_, TracingInspector>, types: &HashSet<TraceType>) -> Result<
     let Seen { mut inspector, tx, outcome, before, .. } = seen;
     let whole = !inspector.exceeded();
     if !whole || (types.contains(&TraceType::StateDiff) && !inspector.count(state_bytes(&outcome.state))) {
-        return Err(inspector.too_large());
+        return Err(inspector.too_much());
     }
     let mut inner = inspector.inner;
     inner.set_transaction_gas_limit(tx.gas_limit);

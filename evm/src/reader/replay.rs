@@ -71,6 +71,9 @@ impl<'a> Replay<'a> {
         let plain = tx.tx.is_deposit() && tx.tx.input().is_empty();
         let used = seen.outcome.result.tx_gas_used();
         if used != receipt.gas_used && !plain {
+            if seen.inspector.is_program() {
+                return Err(EvmError::Tracer("the tracer threw, which ended a call".into()));
+            }
             let (hash, had) = (receipt.tx_hash, receipt.gas_used);
             return Err(EvmError::Evm(format!("transaction {hash} used {used} gas in its trace, {had} in its block")));
         }
@@ -104,5 +107,5 @@ impl ChainReader {
 }
 
 fn stopped<I>((inspector, refusal): (Bounded<I>, Refusal)) -> EvmError {
-    if inspector.exceeded() { inspector.too_large() } else { refusal.into() }
+    if inspector.exceeded() { inspector.too_much() } else { refusal.into() }
 }

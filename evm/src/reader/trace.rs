@@ -7,12 +7,17 @@ use super::{
 };
 use crate::{EvmError, SealedBlock, state::StateError};
 use alloy_primitives::{Address, B256};
-use alloy_rpc_types_trace::geth::{GethDebugTracerType, GethDebugTracingOptions, GethTrace, StructLog};
+use alloy_rpc_types_trace::geth::{GethDebugTracingOptions, GethTrace, StructLog};
 use revm::state::EvmState;
 use revm_inspectors::tracing::{DebugInspector, DebugInspectorError, TransactionContext};
+use std::time::{Duration, Instant};
+
+/// How long a tracer in JavaScript may run, as geth has it.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(5);
 
 impl ChainReader {
-    /// Traces a transaction of a durable block. `most_bytes` bounds what is recorded.
+    /// Traces a transaction of a durable block. `most_bytes` bounds what is recorded. A tracer in JavaScript runs for five
+    /// seconds at most, but nothing bounds its memory or its stack: take it from those who may stop the process.
     ///
     /// # Errors
     /// [`EvmError::Tracer`] for options that no tracer takes, [`EvmError::TraceTooLarge`], or
@@ -24,7 +29,7 @@ impl ChainReader {
         options: &GethDebugTracingOptions,
         most_bytes: usize,
     ) -> Result<GethTrace, EvmError> {
-        let inspector = inspector(options, most_bytes)?;
+        let inspector = inspector(options, most_bytes, Instant::now())?;
         let mut replay = Replay::new(self, block)?;
         replay.skip_to(index)?;
         read(replay.inspect(inspector)?, Some(place(block, index)))
@@ -41,10 +46,10 @@ impl ChainReader {
         most_bytes: usize,
         mut visit: impl FnMut(B256, GethTrace) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut replay = Replay::new(self, block)?;
+        let (started, mut replay) = (Instant::now(), Replay::new(self, block)?);
         for (index, tx) in block.transactions.iter().enumerate() {
             replay.skip_to(index)?;
-            let seen = replay.inspect(inspector(options, most_bytes)?)?;
+            let seen = replay.inspect(inspector(options, most_bytes, started)?)?;
             visit(tx.hash(), read(seen, Some(place(block, index)))?)?;
         }
         Ok(())
@@ -62,18 +67,17 @@ impl ChainReader {
         options: &GethDebugTracingOptions,
         most_bytes: usize,
     ) -> Result<GethTrace, EvmError> {
-        let inspector = inspector(options, most_bytes)?;
+        let inspector = inspector(options, most_bytes, Instant::now())?;
         self.inspect_call((message, context, overrides), inspector, |seen| read(seen, None))
     }
 }
 
-fn inspector(options: &GethDebugTracingOptions, most_bytes: usize) -> Result<Bounded<DebugInspector>, EvmError> {
-    if let Some(GethDebugTracerType::JsTracer(name)) = &options.tracer
-        && !name.is_empty()
-    {
-        let name: String = name.chars().take(64).collect();
-        return Err(EvmError::Tracer(format!("{name:?} is not built in, and JavaScript tracers are not supported")));
-    }
+/// `started`: when the call came, of which there is one for all transactions of a block.
+fn inspector(
+    options: &GethDebugTracingOptions,
+    most_bytes: usize,
+    started: Instant,
+) -> Result<Bounded<DebugInspector>, EvmError> {
     let inner = DebugInspector::new(options.clone()).map_err(|err| EvmError::Tracer(err.to_string()))?;
     let recorded = match &inner {
         DebugInspector::Default(_, options) => Recorded {
@@ -86,6 +90,7 @@ fn inspector(options: &GethDebugTracingOptions, most_bytes: usize) -> Result<Bou
         DebugInspector::Erc7562Tracer(..) => {
             Recorded { steps: u64::MAX, stack: true, memory: true, storage: true, return_data: false }
         }
+        DebugInspector::Js(_) => return Ok(Bounded::program(inner, most_bytes, started + PROGRAM_PATIENCE)),
         _ => Recorded::default(),
     };
     Ok(Bounded::new(inner, recorded, most_bytes))
@@ -103,7 +108,7 @@ fn place(block: &SealedBlock, index: usize) -> TransactionContext {
 fn read(seen: Seen<'_, DebugInspector>, place: Option<TransactionContext>) -> Result<GethTrace, EvmError> {
     let Seen { mut inspector, tx, block, outcome, mut before } = seen;
     if inspector.exceeded() || (shows_state(&inspector.inner) && !inspector.count(state_bytes(&outcome.state))) {
-        return Err(inspector.too_large());
+        return Err(inspector.too_much());
     }
     let trace = inspector.inner.get_result(place, &tx, &block, &outcome, &mut before).map_err(failed)?;
     Ok(match trace {

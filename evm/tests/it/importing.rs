@@ -1,7 +1,11 @@
 //! Foreign chains: what was exported is what is taken in, and nothing else is.
 
 use crate::common::*;
-use alloy_consensus::{Block, BlockBody, Header, TxEip1559, TxEnvelope, TxLegacy};
+use alloy_consensus::{
+    Block, BlockBody, Header, SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar,
+    TxEnvelope, TxLegacy,
+};
+use alloy_eips::eip4844::BlobTransactionSidecar;
 use alloy_eips::eip4895::{Withdrawal, Withdrawals};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use mayfly_evm::{
@@ -222,6 +226,22 @@ fn uncles_and_chain_ids_are_where_they_may_be() {
         }
         import(&mut ours, block).unwrap();
     }
+}
+
+/// Blobs travel with a transaction to the pool, never in a block.
+#[test]
+fn a_block_with_blobs_in_it_is_refused() {
+    let mut block = blocks(&foreign()).remove(0);
+    let blob = TxEip4844 { chain_id: CHAIN_ID, gas_limit: 21_000, ..Default::default() };
+    let signature = Wallet::new(0).sign_hash(blob.signature_hash());
+    let with_blobs = TxEip4844WithSidecar::from_tx_and_sidecar(blob, BlobTransactionSidecar::default().into());
+    let with_blobs = TxEip4844Variant::TxEip4844WithSidecar(with_blobs);
+    block.body.transactions = vec![TxEnvelope::Eip4844(with_blobs.into_signed(signature))];
+    let (spec, genesis) = rules();
+    let mut ours = Chain::create(None, spec, &genesis).unwrap();
+    let error = import(&mut ours, &block).unwrap_err().to_string();
+    assert!(error.contains("blobs are no part of a block"), "{error}");
+    assert_eq!(ours.head().number(), 0);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::output::{self, Report, progress};
 use super::signal::StopSignal;
 use crate::archive::{Archive, Imported, import};
 use crate::http::{HttpConfig, Public, Readiness, serve_public};
-use crate::rpc::{Directory, Rollup};
+use crate::rpc::{Directory, Rollup, RpcLimits};
 
 /// `mayfly import`.
 #[derive(Clone, Debug, Args)]
@@ -85,7 +85,8 @@ fn read(args: &ImportArgs, data_dir: &std::path::Path) -> eyre::Result<(Chain, I
 }
 
 fn public(chain: Chain, listen: SocketAddr, dev: bool, shutdown: CancellationToken) -> eyre::Result<Arc<Public>> {
-    let config = HttpConfig { listen, ..HttpConfig::default() };
+    let limits = RpcLimits { js_tracers: dev, ..RpcLimits::default() };
+    let config = HttpConfig { listen, limits, ..HttpConfig::default() };
     let rollup = Rollup::imported("imported", Archive::new(chain, dev), config.limits.clone());
     let directory = Arc::new(Directory::default());
     directory.insert(Arc::new(rollup));

@@ -147,6 +147,7 @@ impl Stack {
         config.l1.factory = Some(self.state.factory);
         config.rpc.listen.set_port(options.rpc_port);
         config.rpc.cors_origins = vec!["*".into()];
+        config.rpc.limits.js_tracers = true;
         config.admin.listen.set_port(options.admin_port);
         config.keys.sequencer = KeySource::Dev(super::accounts::SEQUENCER);
         config.keys.receipts = KeySource::Dev(super::accounts::RECEIPTS);

@@ -174,8 +174,8 @@ fn account_override(address: &Address, wire: WireOverride) -> Result<AccountOver
 }
 
 fn block_overrides(wire: WireBlock) -> Result<BlockOverrides, RpcError> {
-    if wire.block_hash.is_some() || wire.difficulty.is_some() {
-        return Err(RpcError::params("block overrides cannot set blockHash or difficulty"));
+    if wire.block_hash.is_some() {
+        return Err(RpcError::params("block overrides cannot set blockHash"));
     }
     let small = |name: &str, value: alloy_primitives::U256| {
         u64::try_from(value).map_err(|_| RpcError::params(format!("{name} {value} does not fit into 64 bits")))
@@ -187,5 +187,6 @@ fn block_overrides(wire: WireBlock) -> Result<BlockOverrides, RpcError> {
         beneficiary: wire.coinbase,
         prev_randao: wire.random,
         base_fee: wire.base_fee.map(|value| small("baseFeePerGas", value)).transpose()?,
+        difficulty: wire.difficulty,
     })
 }

@@ -5,7 +5,7 @@ use alloy_primitives::{B256, Bytes};
 use alloy_rlp::Encodable;
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::common::TraceResult;
-use alloy_rpc_types_trace::geth::{GethDebugTracingCallOptions, GethDebugTracingOptions};
+use alloy_rpc_types_trace::geth::{GethDebugTracerType, GethDebugTracingCallOptions, GethDebugTracingOptions};
 use mayfly_evm::SealedBlock;
 use serde_json::value::{RawValue, to_raw_value};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(crate) fn raw_transaction(rollup: &Rollup, params: &mut Params<'_>) -> Reply
 /// `debug_traceTransaction`.
 pub(crate) fn trace_transaction(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let hash: B256 = params.required("transaction hash")?;
-    let options = options(params)?;
+    let options = options(rollup, params)?;
     params.end()?;
     let (block, index) = traced_transaction(rollup, hash)?;
     let most_bytes = rollup.limits.max_response_bytes;
@@ -73,7 +73,7 @@ pub(crate) fn trace_block_by_hash(rollup: &Rollup, params: &mut Params<'_>) -> R
 }
 
 fn trace_block(rollup: &Rollup, id: BlockId, params: &mut Params<'_>) -> Reply {
-    let options = options(params)?;
+    let options = options(rollup, params)?;
     params.end()?;
     let block = traceable(existing(rollup, id)?)?;
     let most_bytes = rollup.limits.max_response_bytes;
@@ -91,6 +91,7 @@ pub(crate) fn trace_call(rollup: &Rollup, params: &mut Params<'_>) -> Reply {
     let options = params.optional::<Json<GethDebugTracingCallOptions>>("options")?;
     params.end()?;
     let options = options.map(|Json(options)| options).unwrap_or_default();
+    allowed(rollup, &options.tracing_options)?;
     if options.tx_index.is_some() {
         return Err(RpcError::params("txIndex is not supported: a call is traced on the state after a block"));
     }
@@ -153,9 +154,22 @@ fn named_block(rollup: &Rollup, params: &mut Params<'_>) -> Result<Arc<SealedBlo
     existing(rollup, id)
 }
 
-fn options(params: &mut Params<'_>) -> Result<GethDebugTracingOptions, RpcError> {
+fn options(rollup: &Rollup, params: &mut Params<'_>) -> Result<GethDebugTracingOptions, RpcError> {
     let options = params.optional::<Json<GethDebugTracingOptions>>("options")?;
-    Ok(options.map(|Json(options)| options).unwrap_or_default())
+    let options = options.map(|Json(options)| options).unwrap_or_default();
+    allowed(rollup, &options)?;
+    Ok(options)
+}
+
+/// What is not built in is a program, which runs only where the operator lets it.
+fn allowed(rollup: &Rollup, options: &GethDebugTracingOptions) -> Result<(), RpcError> {
+    match &options.tracer {
+        Some(GethDebugTracerType::JsTracer(code)) if !code.is_empty() && !rollup.limits.js_tracers => {
+            let shown: String = code.chars().take(64).collect();
+            Err(RpcError::params(format!("tracer: {shown:?} is not built in, and this node runs no JavaScript")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn encoded(value: &impl Encodable) -> Bytes {

@@ -47,6 +47,9 @@ pub struct RpcLimits {
     pub max_fee_history_blocks: u64,
     /// Storage keys in one `eth_getProof`.
     pub max_proof_keys: usize,
+    /// Whether `debug_trace*` runs tracers in JavaScript. Nothing bounds the memory of such a program, or the depth
+    /// that its parser goes to: whoever may call can stop the node.
+    pub js_tracers: bool,
 }
 
 impl Default for RpcLimits {
@@ -67,6 +70,7 @@ impl Default for RpcLimits {
             max_sync_timeout_ms: 30_000,
             max_fee_history_blocks: 1_024,
             max_proof_keys: 256,
+            js_tracers: false,
         }
     }
 }

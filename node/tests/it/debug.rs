@@ -170,6 +170,78 @@ async fn what_cannot_be_traced_is_an_error() {
     assert!(server.call("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }])).await.is_ok());
 }
 
+/// Counts steps, and what a call and its end say.
+const COUNTER: &str = "{ steps: 0, ops: [], \
+    setup: function(config) { this.most = JSON.parse(JSON.stringify(config)).most }, \
+    step: function(log, db) { this.steps++; if (this.ops.length < this.most) this.ops.push(log.op.toString()) }, \
+    fault: function(log, db) {}, \
+    result: function(ctx, db) { return { steps: this.steps, ops: this.ops, type: ctx.type, gas: ctx.gasUsed } } }";
+
+#[tokio::test]
+async fn a_tracer_in_javascript_runs_where_the_operator_lets_it() {
+    let limits = RpcLimits { js_tracers: true, ..RpcLimits::default() };
+    let open = Server::start(mayfly_node::http::HttpConfig { limits, ..config() }).await;
+    let block = open.chain.lock().call(LOGGER, 0, b"abc");
+    let counter = json!({ "tracer": COUNTER, "tracerConfig": { "most": 2 } });
+    let plain = open.call("debug_traceTransaction", json!([block.transactions[0].hash()])).await.unwrap();
+    let steps = plain["structLogs"].as_array().unwrap().len();
+    let counted = json!({ "steps": steps, "ops": ["CALLDATASIZE", "PUSH0"], "type": "CALL", "gas": plain["gas"] });
+    let hash = block.transactions[0].hash();
+    assert_eq!(open.call("debug_traceTransaction", json!([hash, counter])).await.unwrap(), counted);
+    let all = open.call("debug_traceBlockByNumber", json!(["latest", counter])).await.unwrap();
+    assert_eq!(all, json!([{ "txHash": hash, "result": counted }]));
+    let call = json!({ "to": LOGGER, "data": "0x616263" });
+    assert_eq!(open.call("debug_traceCall", json!([call, "latest", counter])).await.unwrap()["steps"], steps);
+
+    // What a program does wrong is the client's error, and ends.
+    for program in [
+        "callTracr",
+        "{",
+        "5",
+        "{ result: function() {} }",
+        "{ step: function() { throw 'no' }, fault: function() {}, result: function() {} }",
+        "{ step: function() { while (true) {} }, fault: function() {}, result: function() {} }",
+        "{ fault: function() {}, result: function() { return nothing } }",
+        "{ fault: function() {}, result: function() { for (;;) {} } }",
+    ] {
+        let answer = open.call("debug_traceTransaction", json!([hash, { "tracer": program }])).await;
+        let error = answer.expect_err(program);
+        assert_eq!(error["code"], -32602, "{program}: {error}");
+        assert!(error["message"].as_str().unwrap().starts_with("tracer: "), "{program}: {error}");
+    }
+
+    let closed = Server::start(config()).await;
+    let hash = closed.chain.lock().call(LOGGER, 0, b"abc").transactions[0].hash();
+    for (method, first) in [
+        ("debug_traceTransaction", json!(hash)),
+        (
+            "debug_traceBlockByHash",
+            closed.call("eth_getBlockByNumber", json!(["0x1", false])).await.unwrap()["hash"].clone(),
+        ),
+        ("debug_traceBlockByNumber", json!("0x1")),
+    ] {
+        let error = closed.call(method, json!([first, counter])).await.unwrap_err();
+        assert!(error["message"].as_str().unwrap().contains("runs no JavaScript"), "{method}: {error}");
+    }
+    let error = closed.call("debug_traceCall", json!([call, "latest", counter])).await.unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("runs no JavaScript"), "{error}");
+}
+
+/// It takes its time for every step, and there are many: the transaction is left before it ends.
+#[tokio::test]
+async fn a_tracer_that_takes_too_long_is_stopped() {
+    let limits = RpcLimits { js_tracers: true, ..RpcLimits::default() };
+    let server = Server::start(mayfly_node::http::HttpConfig { limits, ..config() }).await;
+    let spin = server.chain.lock().sign(TxKind::Create, 0, hex!("61ffff 5b 6001 9003 80 6003 57").into());
+    let hash = server.chain.lock().block(&[recovered(spin)]).transactions[0].hash();
+    let slow = "{ step: function() { for (var i = 0; i < 100000; i++) {} }, fault: function() {}, result: function() { return 1 } }";
+    for (method, first) in [("debug_traceTransaction", json!(hash)), ("debug_traceBlockByNumber", json!("0x1"))] {
+        let error = server.call(method, json!([first, { "tracer": slow }])).await.unwrap_err();
+        let said = (&error["code"], &error["message"]);
+        assert_eq!(said, (&json!(-32602), &json!("tracer: the tracer took too long")), "{method}");
+    }
+}
+
 #[tokio::test]
 async fn a_follower_has_an_empty_pool() {
     let server = Server::start(config()).await;

@@ -85,6 +85,7 @@ fn block(wire: Block) -> Result<SimulationBlock, RpcError> {
             beneficiary: header.fee_recipient,
             prev_randao: header.prev_randao,
             base_fee: header.base_fee_per_gas.map(|fee| small("baseFeePerGas", fee)).transpose()?,
+            difficulty: None,
         },
         blob_base_fee,
         beacon_root: header.beacon_root,

@@ -1,8 +1,9 @@
-//! JSON-RPC over one HTTP connection that is kept open: one request at a time, as little work as possible, because the
+//! JSON-RPC over one connection, HTTP or WebSocket, that is kept open: one request at a time, as little work as possible, because the
 //! client takes its time from the same cores as the server.
 
 use bytes::Bytes;
 use eyre::{WrapErr, bail, ensure, eyre};
+use futures::{SinkExt, StreamExt};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -10,13 +11,16 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// One open connection.
 #[derive(Debug)]
-pub(crate) struct Client {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-    path: String,
+pub(crate) struct Client(Wire);
+
+#[derive(Debug)]
+enum Wire {
+    Http { sender: SendRequest<Full<Bytes>>, host: String, path: String },
+    WebSocket(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
 }
 
 impl Client {
@@ -29,17 +33,40 @@ impl Client {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // It ends when the sender is dropped; its error is the sender's, too.
         tokio::spawn(connection);
-        Ok(Self { sender, host: host.to_owned(), path: format!("/{path}") })
+        Ok(Self(Wire::Http { sender, host: host.to_owned(), path: format!("/{path}") }))
+    }
+
+    /// The same server by WebSocket.
+    pub(crate) async fn connect_ws(url: &str) -> eyre::Result<Self> {
+        let rest = url.strip_prefix("http").ok_or_else(|| eyre!("{url}: not http"))?;
+        let (socket, _) = connect_async(format!("ws{rest}")).await.wrap_err_with(|| format!("connecting to {url}"))?;
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_nodelay(true)?;
+        }
+        Ok(Self(Wire::WebSocket(Box::new(socket))))
     }
 
     /// Sends one body and returns the answer's.
     pub(crate) async fn post(&mut self, body: Bytes) -> eyre::Result<Bytes> {
-        let request = Request::post(&self.path)
-            .header(header::HOST, &self.host)
+        let (sender, host, path) = match &mut self.0 {
+            Wire::Http { sender, host, path } => (sender, host, path),
+            Wire::WebSocket(socket) => {
+                socket.send(Message::Text(body.try_into()?)).await?;
+                loop {
+                    match socket.next().await.ok_or_else(|| eyre!("the server closed the connection"))?? {
+                        Message::Text(text) => return Ok(text.into()),
+                        Message::Ping(_) | Message::Pong(_) => {}
+                        other => bail!("the server sent {other:?}"),
+                    }
+                }
+            }
+        };
+        let request = Request::post(&*path)
+            .header(header::HOST, &*host)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         ensure!(status == StatusCode::OK, "the server answered {status}: {}", String::from_utf8_lossy(&body));

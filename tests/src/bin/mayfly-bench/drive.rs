@@ -2,7 +2,7 @@
 
 use super::{
     client::{Client, accepted},
-    workload::{Packet, Plan},
+    workload::{Mode, Packet, Plan},
 };
 use alloy_primitives::{B256, U64};
 use eyre::{WrapErr, bail, ensure};
@@ -86,9 +86,14 @@ struct Board {
 pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen> {
     let mut watcher = Client::connect(url).await?;
     let next_block = watcher.call::<U64>("eth_blockNumber", json!([])).await?.to::<u64>() + 1;
+    // Hardhat has them one by one only.
+    let whole = watcher.call::<Option<Vec<Receipt>>>("eth_getBlockReceipts", json!(["0x0"])).await.is_ok();
     let mut clients = Vec::new();
     for _ in &plan.lanes {
-        clients.push(Client::connect(url).await?);
+        clients.push(match plan.mode {
+            Mode::Ws => Client::connect_ws(url).await?,
+            Mode::Single | Mode::Batch100 => Client::connect(url).await?,
+        });
     }
     let board = Arc::new(Board {
         started: Instant::now(),
@@ -113,8 +118,7 @@ pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen>
         let mut block = next_block;
         let mut progress = Instant::now();
         while seen.latencies.len() < numbers.len() {
-            let receipts: Option<Vec<Receipt>> =
-                watcher.call("eth_getBlockReceipts", json!([format!("{block:#x}")])).await?;
+            let receipts = receipts(&mut watcher, block, whole).await?;
             let now = Instant::now();
             let Some(receipts) = receipts else {
                 ensure!(
@@ -155,6 +159,25 @@ pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen>
 struct Receipt {
     transaction_hash: B256,
     status: U64,
+}
+
+/// The receipts of a block, `whole` or one by one; `None`: there is no such block yet.
+async fn receipts(client: &mut Client, block: u64, whole: bool) -> eyre::Result<Option<Vec<Receipt>>> {
+    #[derive(Deserialize)]
+    struct Block {
+        transactions: Vec<B256>,
+    }
+    let block = format!("{block:#x}");
+    if whole {
+        return client.call("eth_getBlockReceipts", json!([block])).await;
+    }
+    let block: Option<Block> = client.call("eth_getBlockByNumber", json!([block, false])).await?;
+    let Some(block) = block else { return Ok(None) };
+    let mut receipts = Vec::with_capacity(block.transactions.len());
+    for hash in block.transactions {
+        receipts.push(client.call("eth_getTransactionReceipt", json!([hash])).await?);
+    }
+    Ok(Some(receipts))
 }
 
 /// One connection's work.

@@ -1,4 +1,4 @@
-//! The node and anvil under the same load on the same machine, one after the other: `scripts/bench.sh`.
+//! The node, anvil and hardhat under the same load on the same machine, one after the other: `scripts/bench.sh`.
 //!
 //! What is measured and how stands in docs/benchmarks.md. Results go to stdout, progress to stderr. A refused or
 //! failed transaction ends the run: figures of a server that does not do the work are worth nothing.
@@ -27,6 +27,8 @@ use workload::{Mode, Workload};
 
 /// Transactions unless told otherwise: flood, steady part, memory run.
 const DEFAULT: (usize, usize, usize) = (40_000, 8_000, 200_000);
+/// Transactions that come at once.
+const BACKLOG: usize = 20_000;
 /// The same with --quick.
 const QUICK: (usize, usize, usize) = (8_000, 3_000, 24_000);
 
@@ -55,7 +57,10 @@ struct Args {
     /// Transactions of the memory run; 0 leaves it out
     #[arg(long, value_name = "N")]
     memory_transactions: Option<usize>,
-    /// Which servers
+    /// Transactions that come at once; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = BACKLOG)]
+    backlog_transactions: usize,
+    /// Which servers; hardhat needs scripts/setup.sh --interop
     #[arg(long, value_delimiter = ',', default_values = ["mayfly", "anvil-blocktime", "anvil-instant"], value_name = "LIST")]
     targets: Vec<Target>,
     /// Which transactions
@@ -80,6 +85,7 @@ impl Args {
             steady: self.steady_transactions.unwrap_or(steady).max(1),
             steady_per_s: self.steady_per_s.max(1),
             memory: self.memory_transactions.unwrap_or(memory),
+            backlog: self.backlog_transactions,
         }
     }
 }
@@ -120,6 +126,15 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
             }
         }
     }
+    let mut backlogs = Vec::new();
+    if amounts.backlog > 0 {
+        for &target in &args.targets {
+            let name = format!("backlog of {target:?}");
+            eprintln!("{name}");
+            let count = amounts.of(target).backlog;
+            backlogs.push(measure::backlog(target, count, &programs).await.wrap_err(name)?);
+        }
+    }
     let mut memory = Vec::new();
     if amounts.memory > 0 {
         for &target in &args.targets {
@@ -128,7 +143,7 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
             memory.push(measure::memory(target, &amounts, &programs).await.wrap_err(name)?);
         }
     }
-    Ok(Report::new(machine, amounts, runs, memory))
+    Ok(Report::new(machine, amounts, runs, backlogs, memory))
 }
 
 fn machine(programs: &Programs) -> eyre::Result<Machine> {

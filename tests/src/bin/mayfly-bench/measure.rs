@@ -32,6 +32,8 @@ pub(crate) struct Amounts {
     pub(crate) steady_per_s: u32,
     /// Transactions of the memory run; a quarter of them before the first reading.
     pub(crate) memory: usize,
+    /// Transactions that come at once.
+    pub(crate) backlog: usize,
 }
 
 /// A server that manages hundreds a second gets so much less.
@@ -39,13 +41,14 @@ const SLOW_PART: usize = 10;
 
 impl Amounts {
     /// What a server is given.
-    fn of(&self, target: Target) -> Self {
-        let part = if target == Target::AnvilInstant { SLOW_PART } else { 1 };
+    pub(crate) fn of(&self, target: Target) -> Self {
+        let part = if target.is_slow() { SLOW_PART } else { 1 };
         Self {
             flood: self.flood.div_ceil(part),
             steady: self.steady.div_ceil(part),
             steady_per_s: self.steady_per_s.div_ceil(part as u32),
             memory: self.memory.div_ceil(part),
+            backlog: self.backlog.div_ceil(part),
         }
     }
 }
@@ -102,6 +105,20 @@ pub(crate) struct Memory {
     pub(crate) last_transactions: usize,
     pub(crate) last_rss_mib: f64,
     pub(crate) ratio: f64,
+}
+
+/// What the backlog found.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Backlog {
+    pub(crate) target: Target,
+    pub(crate) workload: Workload,
+    pub(crate) transactions: usize,
+    /// From sending to the last receipt.
+    pub(crate) included_seconds: f64,
+    pub(crate) receipt_p50_ms: f64,
+    pub(crate) receipt_p99_ms: f64,
+    /// The most that the server's process took in its life.
+    pub(crate) peak_rss_mib: f64,
 }
 
 /// CPU time at one moment.
@@ -217,7 +234,7 @@ pub(crate) async fn run(
     let included = included_per_s(flood.started, &flood.blocks);
     let sync = match mode {
         Mode::Single => Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?),
-        Mode::Batch100 => None,
+        Mode::Batch100 | Mode::Ws => None,
     };
     bench.server.stop()?;
     let per_tx = |time: Duration| time.as_secs_f64() * 1e6 / transactions as f64;
@@ -264,6 +281,31 @@ pub(crate) async fn memory(target: Target, amounts: &Amounts, programs: &Program
         last_transactions: 4 * first,
         last_rss_mib,
         ratio: last_rss_mib / first_rss_mib,
+    })
+}
+
+/// Everything at once: on so many connections each its part in one request.
+pub(crate) async fn backlog(target: Target, count: usize, programs: &Programs) -> eyre::Result<Backlog> {
+    const CONNECTIONS: usize = 200;
+    let (workload, mode) = (Workload::Erc20, Mode::Batch100);
+    let dir = work_dir(programs)?;
+    let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
+    let plan = Plan::over(&bench.senders.load(count)?, mode, CONNECTIONS);
+    let transactions = plan.len();
+    let outcome = drive::run(&bench.server.url, plan, Pace::Flood).await;
+    bench.server.check()?;
+    let seen = outcome.wrap_err("the backlog")?;
+    let end = seen.blocks.last().map_or(seen.started, |(at, _)| *at);
+    let peak_rss_mib = process::peak_mib(bench.server.pid())?;
+    bench.server.stop()?;
+    Ok(Backlog {
+        target,
+        workload,
+        transactions,
+        included_seconds: (end - seen.started).as_secs_f64(),
+        receipt_p50_ms: percentile_ms(&seen.latencies, 50),
+        receipt_p99_ms: percentile_ms(&seen.latencies, 99),
+        peak_rss_mib,
     })
 }
 

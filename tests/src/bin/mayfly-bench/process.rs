@@ -52,8 +52,19 @@ impl Process {
         self.child.id()
     }
 
+    /// What it prints is read and dropped: a full pipe would stop it.
+    pub(crate) fn drain(&mut self) -> eyre::Result<()> {
+        self.lines().map(drop)
+    }
+
     /// The first line it prints. What follows is read and dropped.
     pub(crate) fn first_line(&mut self) -> eyre::Result<String> {
+        let line = self.lines()?;
+        line.recv_timeout(START_TIMEOUT)
+            .map_err(|_| eyre!("{} ended, or said nothing within {START_TIMEOUT:?}\n{}", self.name, self.log_tail()))
+    }
+
+    fn lines(&mut self) -> eyre::Result<mpsc::Receiver<String>> {
         let stdout = self.child.stdout.take().ok_or_else(|| eyre!("{}: its output was taken", self.name))?;
         let (found, line) = mpsc::channel();
         std::thread::spawn(move || {
@@ -62,8 +73,7 @@ impl Process {
                 let _ = found.send(line);
             }
         });
-        line.recv_timeout(START_TIMEOUT)
-            .map_err(|_| eyre!("{} ended, or said nothing within {START_TIMEOUT:?}\n{}", self.name, self.log_tail()))
+        Ok(line)
     }
 
     /// Fails if it has ended.
@@ -137,11 +147,18 @@ pub(crate) fn tree_cpu(roots: &[u32]) -> eyre::Result<Duration> {
 pub(crate) fn resident_mib(pid: u32) -> eyre::Result<f64> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).wrap_err(path)?;
-    parse_resident_kib(&text).map(|kib| kib as f64 / 1024.0).ok_or_else(|| eyre!("no VmRSS of process {pid}"))
+    kib_of(&text, "VmRSS:").map(|kib| kib as f64 / 1024.0).ok_or_else(|| eyre!("no VmRSS of process {pid}"))
 }
 
-fn parse_resident_kib(status: &str) -> Option<u64> {
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.trim().parse().ok()
+/// The most that it was, in MiB.
+pub(crate) fn peak_mib(pid: u32) -> eyre::Result<f64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).wrap_err(path)?;
+    kib_of(&text, "VmHWM:").map(|kib| kib as f64 / 1024.0).ok_or_else(|| eyre!("no VmHWM of process {pid}"))
+}
+
+fn kib_of(status: &str, field: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(field))?.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 /// What of `/proc/PID/stat` is used.
@@ -196,7 +213,8 @@ mod tests {
         }
         assert!(tree_cpu(&[own]).unwrap() >= cpu(own).unwrap() - Duration::from_millis(20));
         assert!(resident_mib(own).unwrap() > 1.0);
-        assert_eq!(parse_resident_kib("Name:\tx\nVmRSS:\t    2048 kB\n"), Some(2048));
+        assert!(peak_mib(own).unwrap() >= resident_mib(own).unwrap());
+        assert_eq!(kib_of("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2048));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The servers under test: a node on a development L1, and anvil.
+//! The servers under test: a node on a development L1, anvil, and hardhat.
 
 use super::{client::Client, process::Process};
 use alloy_primitives::U64;
@@ -42,6 +42,15 @@ pub(crate) enum Target {
     AnvilBlocktime,
     /// anvil that mines a block for every transaction, or every few that came together.
     AnvilInstant,
+    /// `hardhat node`, which does the same.
+    Hardhat,
+}
+
+impl Target {
+    /// Whether it manages hundreds of transactions a second, not thousands.
+    pub(crate) const fn is_slow(self) -> bool {
+        matches!(self, Self::AnvilInstant | Self::Hardhat)
+    }
 }
 
 /// Where the programs are, and their data.
@@ -49,6 +58,8 @@ pub(crate) enum Target {
 pub(crate) struct Programs {
     pub(crate) mayfly: PathBuf,
     pub(crate) anvil: PathBuf,
+    /// The project that has hardhat among its packages.
+    pub(crate) hardhat: PathBuf,
     /// Below which the servers keep their data.
     pub(crate) dir: PathBuf,
 }
@@ -59,7 +70,8 @@ impl Programs {
         let beside = || Ok::<_, eyre::Report>(std::env::current_exe()?.with_file_name("mayfly"));
         let mayfly = mayfly.map_or_else(beside, Ok)?;
         ensure!(mayfly.is_file(), "{} is missing: build mayfly-node, or name it with --mayfly", mayfly.display());
-        Ok(Self { mayfly, anvil: Anvil::find_binary()?, dir })
+        let hardhat = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
+        Ok(Self { mayfly, anvil: Anvil::find_binary()?, hardhat, dir })
     }
 }
 
@@ -82,6 +94,7 @@ impl Server {
             Target::Mayfly => start_mayfly(&programs.mayfly, &programs.anvil, dir)?,
             Target::AnvilBlocktime => start_anvil(&programs.anvil, dir, Some(ANVIL_BLOCK_SECONDS)).await?,
             Target::AnvilInstant => start_anvil(&programs.anvil, dir, None).await?,
+            Target::Hardhat => start_hardhat(&programs.hardhat, dir).await?,
         };
         let mut client = Client::connect(&url).await?;
         let chain_id = client.call::<U64>("eth_chainId", json!([])).await?.to::<u64>();
@@ -155,12 +168,34 @@ async fn start_anvil(binary: &Path, dir: &Path, block_seconds: Option<u32>) -> e
     if let Some(seconds) = block_seconds {
         command.args(["--block-time", &seconds.to_string()]);
     }
-    let mut process = Process::spawn("anvil", &mut command, &dir.join("anvil.log"))?;
+    listening("anvil", command, port, &dir.join("anvil.log")).await
+}
+
+/// Prices, limits and chain id stand in `bench.config.js` of the project.
+async fn start_hardhat(project: &Path, dir: &Path) -> eyre::Result<(String, Vec<Process>)> {
+    let cli = project.join("node_modules/.bin/hardhat");
+    ensure!(cli.exists(), "{} is missing: run scripts/setup.sh --interop", cli.display());
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut command = Command::new("node");
+    command.arg(fs::canonicalize(cli)?).args(["--config", "bench.config.js", "--network", "bench", "node"]);
+    command.args(["--hostname", "127.0.0.1", "--port", &port.to_string()]).current_dir(project);
+    listening("hardhat", command, port, &dir.join("hardhat.log")).await
+}
+
+/// Starts a server and waits until it listens.
+async fn listening(
+    name: &'static str,
+    mut command: Command,
+    port: u16,
+    log: &Path,
+) -> eyre::Result<(String, Vec<Process>)> {
+    let mut process = Process::spawn(name, &mut command, log)?;
+    process.drain()?;
     let url = format!("http://127.0.0.1:{port}");
     let deadline = Instant::now() + READY_TIMEOUT;
     while Client::connect(&url).await.is_err() {
         process.check()?;
-        ensure!(Instant::now() < deadline, "anvil does not listen on port {port}");
+        ensure!(Instant::now() < deadline, "{name} does not listen on port {port}");
         tokio::time::sleep(POLL).await;
     }
     Ok((url, vec![process]))

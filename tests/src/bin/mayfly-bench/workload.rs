@@ -46,6 +46,8 @@ pub(crate) enum Mode {
     Single,
     /// 100 to a request, as a JSON-RPC batch.
     Batch100,
+    /// One to a message, over WebSocket.
+    Ws,
 }
 
 impl Workload {
@@ -59,14 +61,14 @@ impl Mode {
     /// Connections, all kept open. A divisor of [`SENDERS`], so that each sender has one connection.
     pub(crate) fn connections(self) -> usize {
         match self {
-            Self::Single => 50,
+            Self::Single | Self::Ws => 50,
             Self::Batch100 => 4,
         }
     }
 
     fn per_request(self) -> usize {
         match self {
-            Self::Single => 1,
+            Self::Single | Self::Ws => 1,
             Self::Batch100 => 100,
         }
     }
@@ -222,12 +224,17 @@ pub(crate) struct Packet {
 pub(crate) struct Plan {
     pub(crate) lanes: Vec<Vec<Packet>>,
     pub(crate) numbers: B256Map<u32>,
+    pub(crate) mode: Mode,
 }
 
 impl Plan {
     /// Packs transactions that are in the order of [`Senders::load`].
     pub(crate) fn new(transactions: &[Signed], mode: Mode) -> Self {
-        let connections = mode.connections();
+        Self::over(transactions, mode, mode.connections())
+    }
+
+    /// The same over so many connections, a divisor of [`SENDERS`].
+    pub(crate) fn over(transactions: &[Signed], mode: Mode, connections: usize) -> Self {
         let mut lanes: Vec<Vec<u32>> = vec![Vec::new(); connections];
         for number in 0..transactions.len() {
             lanes[number % connections].push(number as u32);
@@ -235,7 +242,7 @@ impl Plan {
         let pack = |numbers: &[u32]| Packet { body: body(transactions, numbers), transactions: numbers.to_vec() };
         let lanes = lanes.iter().map(|lane| lane.chunks(mode.per_request()).map(pack).collect()).collect();
         let numbers = transactions.iter().zip(0..).map(|(signed, number)| (signed.hash, number)).collect();
-        Self { lanes, numbers }
+        Self { lanes, numbers, mode }
     }
 
     /// How many transactions it has.
@@ -264,7 +271,7 @@ mod tests {
         let mut senders = Senders::new(1, Workload::Erc20);
         let signed = senders.load(2 * SENDERS - 1).unwrap();
         assert_eq!(signed.len(), 2 * SENDERS);
-        for mode in [Mode::Single, Mode::Batch100] {
+        for mode in [Mode::Single, Mode::Batch100, Mode::Ws] {
             let plan = Plan::new(&signed, mode);
             assert_eq!((plan.len(), plan.lanes.len()), (2 * SENDERS, mode.connections()));
             for (index, lane) in plan.lanes.iter().enumerate() {
