@@ -1,6 +1,7 @@
 //! What the sequencer answers when it says no, and what can go wrong inside it.
 
 use alloy_primitives::{B256, U256};
+use mayfly_evm::TransactionError;
 
 /// Why a transaction was not taken. Each message carries the value that was wrong, in words that wallets know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +109,17 @@ pub enum SubmitError {
     /// The sequencer failed; the log says how.
     #[error("internal error")]
     Internal,
+}
+
+impl From<TransactionError> for SubmitError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::UnsupportedType(ty) => Self::UnsupportedType(ty),
+            TransactionError::Signature => Self::InvalidSignature("no sender can be recovered".to_owned()),
+            TransactionError::Malformed(why) => Self::Invalid(why),
+            TransactionError::NotCanonical | TransactionError::Unprotected => Self::Invalid(error.to_string()),
+        }
+    }
 }
 
 /// What ends the sequencer, or one of its tasks.

@@ -298,6 +298,7 @@ pub(crate) fn submitting(error: SubmitError) -> RpcError {
 pub(crate) fn waiting(error: MempoolError) -> RpcError {
     match error {
         MempoolError::Refused(refusal) => refused(*refusal),
+        MempoolError::Transaction(error) => submitting(error.into()),
         MempoolError::Full(_) => RpcError::limit(error.to_string()),
         error => RpcError::new(SERVER, error.to_string()),
     }

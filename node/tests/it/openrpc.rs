@@ -1,13 +1,23 @@
 //! The OpenRPC document against what the node does: results fit it, and input that does not fit is refused as the table
 //! of errors says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::SolCall;
 use jsonschema::Validator;
+use mayfly_contracts::l2::L2Messenger::sendCall;
+use mayfly_contracts::predeploys::L2_MESSENGER;
+use mayfly_node::http::HttpConfig;
+use mayfly_rollup::settlement::{AssetKind, Leaf};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::chain::LOGGER;
+use crate::chain::{LOGGER, TestChain};
+use crate::foreign::{Foreign, transfer};
+use crate::sequenced::Stack;
 use crate::server::{Server, config};
 
 /// Where the table of errors stands.
@@ -69,39 +79,86 @@ fn patterns_stand_for_what_varies_and_for_nothing_else() {
 }
 
 /// The document, and a chain with a few transactions behind a server.
-struct Subject {
-    server: Server,
+struct Subject<C> {
+    server: Server<C>,
     document: Value,
     table: Table,
     tx: Value,
     block: Value,
+    filter: Value,
+    /// Signed transactions that the chain would take, each given once.
+    raws: Mutex<Vec<Bytes>>,
     /// What came and should not have.
     wrong: Mutex<Vec<String>>,
 }
 
-impl Subject {
-    async fn start() -> Self {
-        let mut wide = config();
-        wide.exempt_loopback = true;
-        let server = Server::start(wide).await;
-        for byte in 0..5u8 {
-            server.chain.lock().call(LOGGER, 0, &[byte; 3]);
-        }
+/// This machine is not limited.
+fn wide() -> HttpConfig {
+    HttpConfig { exempt_loopback: true, ..config() }
+}
+
+/// What a follower of a rollup serves, whose organiser has closed it: leaves are there, and messages.
+async fn following() -> Subject<TestChain> {
+    let server = Server::start(wide()).await;
+    let message = sendCall { to: LOGGER, data: Bytes::from_static(b"out") }.abi_encode();
+    for input in 0..5u8 {
+        server.chain.lock().call(LOGGER, 0, &[input; 3]);
+        server.chain.lock().call(L2_MESSENGER, 0, &message);
+    }
+    let head = server.chain.lock().call(LOGGER, 0, b"last");
+    let leaf = |amount| Leaf {
+        kind: AssetKind::Native,
+        token: Address::ZERO,
+        token_id: U256::ZERO,
+        recipient: Address::repeat_byte(amount),
+        amount: U256::from(amount),
+    };
+    server.rollup.close(head.hash, (1..4).map(leaf).collect()).unwrap();
+    server.rollup.marks.claimed(head.number(), true);
+    Subject::of(server, vec![]).await
+}
+
+/// What serves a foreign chain, with a pool, as it does for those who develop.
+async fn imported() -> (Subject<()>, TempDir) {
+    let foreign = Foreign::new(6);
+    let (server, dir) = foreign.serve(wide(), true).await;
+    let raws = (6..9).rev().map(|nonce| foreign.sign(transfer(nonce, U256::ONE)).encoded_2718().into());
+    (Subject::of(server, raws.collect()).await, dir)
+}
+
+/// What serves a rollup that it sequences, after one transaction.
+async fn sequenced() -> (Subject<()>, Stack) {
+    let stack = Stack::start().await;
+    let raws = (0..3).map(|nonce| stack.sign(nonce, |_| {})).collect::<Vec<_>>();
+    stack.server.call("eth_sendRawTransactionSync", json!([raws[0]])).await.unwrap();
+    // The last one is given first.
+    let raws = [2, 1].map(|nonce| raws[nonce].clone());
+    (Subject::of(Server::<()>::serve(wide(), stack.server.rollup.clone()).await, raws.to_vec()).await, stack)
+}
+
+impl<C> Subject<C> {
+    async fn of(server: Server<C>, raws: Vec<Bytes>) -> Self {
         let block = server.call("eth_getBlockByNumber", json!(["latest", false])).await.unwrap();
         let document = server.call("rpc.discover", json!([])).await.unwrap();
         Self {
             tx: block["transactions"][0].clone(),
             block: block["hash"].clone(),
+            filter: server.call("eth_newFilter", json!([{}])).await.unwrap(),
             server,
             document,
             table: Table::read(),
+            raws: Mutex::new(raws),
             wrong: Mutex::default(),
         }
     }
 
-    fn methods(&self) -> impl Iterator<Item = &Value> {
+    /// Those of the names given, or all.
+    fn methods(&self, only: Option<&[&str]>) -> impl Iterator<Item = &Value> {
         let all = self.document["methods"].as_array().unwrap().iter();
-        all.filter(|method| !SUBSCRIPTIONS.contains(&method["name"].as_str().unwrap()))
+        all.filter(move |method| {
+            let name = method["name"].as_str().unwrap();
+            !SUBSCRIPTIONS.contains(&name) && only.is_none_or(|only| only.contains(&name))
+        })
     }
 
     fn validator(&self, schema: &Value) -> Validator {
@@ -112,16 +169,21 @@ impl Subject {
     /// A value that the parameter takes.
     fn example(&self, method: &str, schema: &Value) -> Value {
         let to = schema["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
-        let of_transaction = ["eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_getRawTransactionByHash"];
+        let of_transaction =
+            ["eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_getRawTransactionByHash", "mayfly_receipt"];
         match to {
             "Hash" if of_transaction.contains(&method) || method.ends_with("Transaction") => self.tx.clone(),
             "Hash" => self.block.clone(),
+            "Bytes" if method.starts_with("eth_sendRaw") => {
+                self.raws.lock().pop().map_or_else(|| json!("0x1234"), |raw| json!(raw))
+            }
             "Address" => json!(LOGGER),
             "Block" | "BlockTag" => json!("latest"),
             "Boolean" => json!(true),
             "Bytes" => json!("0x1234"),
             "Quantity" | "Number" | "Slot" => json!("0x1"),
-            "FilterId" => json!(format!("0x{}", "7".repeat(32))),
+            "FilterId" if method == "eth_uninstallFilter" => json!(format!("0x{}", "7".repeat(32))),
+            "FilterId" => self.filter.clone(),
             "Call" => json!({ "to": LOGGER, "data": "0x12" }),
             "SimulationOptions" => json!({ "blockStateCalls": [{ "calls": [{ "to": LOGGER }] }] }),
             "SlotsByAddress" => json!({ LOGGER.to_string(): [format!("0x{}", "0".repeat(64))] }),
@@ -130,7 +192,8 @@ impl Subject {
             "Slots" | "RawTransactions" => json!([]),
             "PayloadAttributes" => {
                 let (zero, nobody) = (format!("0x{}", "0".repeat(64)), format!("0x{}", "0".repeat(40)));
-                json!({ "timestamp": "0x7fffffff", "prevRandao": zero, "suggestedFeeRecipient": nobody })
+                json!({ "timestamp": "0x7fffffff", "prevRandao": zero, "suggestedFeeRecipient": nobody,
+                    "withdrawals": [], "parentBeaconBlockRoot": zero })
             }
             "StateOverrides" | "BlockOverrides" | "TraceOptions" | "Filter" => json!({}),
             other => panic!("no example of {other}"),
@@ -160,28 +223,43 @@ impl Subject {
     }
 }
 
+impl<C> Subject<C> {
+    /// Calls every method as the document says, and holds the result against it; returns what has one.
+    async fn check_results(&self) -> BTreeSet<String> {
+        let mut answered = BTreeSet::new();
+        for method in self.methods(None) {
+            let name = method["name"].as_str().unwrap();
+            let params = method["params"].as_array().unwrap();
+            let required = params.iter().filter(|param| param["required"] == true);
+            let values: Vec<Value> = required.map(|param| self.example(name, &param["schema"])).collect();
+            for (value, param) in values.iter().zip(params) {
+                assert!(self.validator(&param["schema"]).is_valid(value), "{name}: {value}");
+            }
+            // What needs another node says so, in the table's words.
+            let Ok(result) = self.call(name, &json!(values)).await else { continue };
+            let validator = self.validator(&method["result"]["schema"]);
+            if let Err(error) = validator.validate(&result) {
+                self.wrong.lock().push(format!("{name}: {error}: {result}"));
+            }
+            answered.insert(name.to_owned());
+        }
+        self.is_right();
+        answered
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_result_is_what_the_document_says() {
-    let subject = Subject::start().await;
-    let mut answered = 0;
-    for method in subject.methods() {
-        let name = method["name"].as_str().unwrap();
-        let params = method["params"].as_array().unwrap();
-        let required = params.iter().filter(|param| param["required"] == true);
-        let values: Vec<Value> = required.map(|param| subject.example(name, &param["schema"])).collect();
-        for (value, param) in values.iter().zip(params) {
-            assert!(subject.validator(&param["schema"]).is_valid(value), "{name}: {value}");
-        }
-        // What needs a sequencer, an imported chain or the end says so, in the table's words.
-        let Ok(result) = subject.call(name, &json!(values)).await else { continue };
-        let validator = subject.validator(&method["result"]["schema"]);
-        if let Err(error) = validator.validate(&result) {
-            subject.wrong.lock().push(format!("{name}: {error}: {result}"));
-        }
-        answered += 1;
-    }
-    subject.is_right();
-    assert!(answered >= 60, "{answered} methods have a result");
+    let following = following().await;
+    let mut answered = following.check_results().await;
+    let (imported, _dir) = imported().await;
+    answered.extend(imported.check_results().await);
+    let (sequenced, stack) = sequenced().await;
+    answered.extend(sequenced.check_results().await);
+    stack.stop().await;
+    let all = following.methods(None).map(|method| method["name"].as_str().unwrap().to_owned());
+    let silent: Vec<String> = all.filter(|name| !answered.contains(name)).collect();
+    assert!(silent.is_empty(), "no kind of node has a result for {silent:?}");
 }
 
 /// Values that few parameters take, each a different way.
@@ -216,51 +294,104 @@ fn odd_values() -> Vec<Value> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn input_that_does_not_fit_is_refused_in_the_words_of_the_table() {
-    let subject = Subject::start().await;
-    let (mut refused, mut taken) = (0, 0);
-    for method in subject.methods() {
-        let name = method["name"].as_str().unwrap();
-        let params = method["params"].as_array().unwrap();
-        let whole: Vec<Value> = params.iter().map(|param| subject.example(name, &param["schema"])).collect();
-        for (at, param) in params.iter().enumerate() {
-            let fits = subject.validator(&param["schema"]);
-            for odd in odd_values() {
-                let mut values = whole[..=at].to_vec();
-                values[at] = odd;
-                let answer = subject.call(name, &json!(values)).await;
-                if fits.is_valid(&values[at]) {
-                    taken += 1;
-                    continue;
-                }
-                let shown: String = values[at].to_string().chars().take(100).collect();
-                if let Ok(answer) = answer {
-                    subject.wrong.lock().push(format!("{name} takes {shown} as {}: {answer}", param["name"]));
-                }
-                refused += 1;
-            }
-            // Members of an object, each wrong in turn: whatever comes of it is in the table.
-            for member in members(&subject.document, &param["schema"]) {
+/// Parameters of which anything counts as absent that does not fit (EIP-7966).
+const LENIENT: [(&str, &str); 1] = [("eth_sendRawTransactionSync", "timeout")];
+
+impl<C> Subject<C> {
+    /// Sends every method values that do not fit, in each place; returns how many were refused and how many fitted.
+    async fn refuse_odd_input(&self, only: Option<&[&str]>) -> (usize, usize) {
+        let (mut refused, mut taken) = (0, 0);
+        for method in self.methods(only) {
+            let name = method["name"].as_str().unwrap();
+            let params = method["params"].as_array().unwrap();
+            let whole: Vec<Value> = params.iter().map(|param| self.example(name, &param["schema"])).collect();
+            for (at, param) in params.iter().enumerate() {
+                let fits = self.validator(&param["schema"]);
+                let lenient = LENIENT.contains(&(name, param["name"].as_str().unwrap()));
                 for odd in odd_values() {
                     let mut values = whole[..=at].to_vec();
-                    values[at][&member] = odd;
-                    let _ = subject.call(name, &json!(values)).await;
+                    values[at] = odd;
+                    let answer = self.call(name, &json!(values)).await;
+                    if lenient || fits.is_valid(&values[at]) {
+                        taken += 1;
+                        continue;
+                    }
+                    let shown: String = values[at].to_string().chars().take(100).collect();
+                    if let Ok(answer) = answer {
+                        self.wrong.lock().push(format!("{name} takes {shown} as {}: {answer}", param["name"]));
+                    }
+                    refused += 1;
+                }
+                // Members of an object, each wrong in turn: whatever comes of it is in the table.
+                for member in members(&self.document, &param["schema"]) {
+                    for odd in odd_values() {
+                        let mut values = whole[..=at].to_vec();
+                        values[at][&member] = odd;
+                        let _ = self.call(name, &json!(values)).await;
+                    }
+                }
+                if param["required"] == true {
+                    let error = self.call(name, &json!(whole[..at])).await.unwrap_err();
+                    assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name}: {error}");
                 }
             }
-            if param["required"] == true {
-                let error = subject.call(name, &json!(whole[..at])).await.unwrap_err();
-                assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name}: {error}");
-            }
+            let more: Vec<Value> = whole.iter().cloned().chain([json!(1)]).collect();
+            let error = self.call(name, &json!(more)).await.unwrap_err();
+            assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name} takes too many: {error}");
+            let error = self.call(name, &json!({ "by": "name" })).await.unwrap_err();
+            assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name} takes names: {error}");
         }
-        let more: Vec<Value> = whole.iter().cloned().chain([json!(1)]).collect();
-        let error = subject.call(name, &json!(more)).await.unwrap_err();
-        assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name} takes too many: {error}");
-        let error = subject.call(name, &json!({ "by": "name" })).await.unwrap_err();
-        assert!(REFUSED.contains(&error["code"].as_i64().unwrap()), "{name} takes names: {error}");
+        self.is_right();
+        (refused, taken)
     }
-    subject.is_right();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_that_does_not_fit_is_refused_in_the_words_of_the_table() {
+    let (refused, taken) = following().await.refuse_odd_input(None).await;
     assert!(refused > 1_500 && taken > 100, "{refused} refused, {taken} taken");
+}
+
+/// What only waits on a chain that nobody extends, and blocks that nobody keeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_chain_refuses_what_does_not_fit_too() {
+    let only = [
+        "testing_buildBlockV1",
+        "eth_sendRawTransaction",
+        "eth_sendRawTransactionSync",
+        "eth_fillTransaction",
+        "eth_getTransactionByHash",
+        "eth_getTransactionCount",
+        "txpool_content",
+        "txpool_contentFrom",
+        "txpool_inspect",
+        "txpool_status",
+    ];
+    let (subject, _dir) = imported().await;
+    let (refused, taken) = subject.refuse_odd_input(Some(&only)).await;
+    assert!(refused > 150 && taken > 20, "{refused} refused, {taken} taken");
+}
+
+/// What only a sequencer does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_refuses_what_does_not_fit_too() {
+    let only = [
+        "eth_sendRawTransaction",
+        "eth_sendRawTransactionSync",
+        "eth_getTransactionByHash",
+        "eth_getTransactionCount",
+        "mayfly_receipt",
+        "mayfly_status",
+        "mayfly_finality",
+        "txpool_content",
+        "txpool_contentFrom",
+        "txpool_inspect",
+        "txpool_status",
+    ];
+    let (subject, stack) = sequenced().await;
+    let (refused, taken) = subject.refuse_odd_input(Some(&only)).await;
+    assert!(refused > 100 && taken > 20, "{refused} refused, {taken} taken");
+    stack.stop().await;
 }
 
 /// The members that an object may have.

@@ -145,6 +145,10 @@ impl Stack {
         envelope.encoded_2718().into()
     }
 
+    pub(crate) async fn stop(self) {
+        self.handle.shutdown().await;
+    }
+
     pub(crate) async fn send(&self, raw: &Bytes) -> Result<Value, Value> {
         self.server.call("eth_sendRawTransaction", json!([raw])).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mayfly_evm::{RecoveredTx, Transaction, TransactionError};
+use mayfly_evm::{RecoveredTx, Transaction};
 
 use super::intrinsic::intrinsic_gas;
 use crate::error::SubmitError;
@@ -29,9 +29,9 @@ impl Rules {
         if raw.len() > MAX_TRANSACTION_BYTES {
             return Err(SubmitError::Oversized { size: raw.len(), max: MAX_TRANSACTION_BYTES });
         }
-        let tx = Transaction::decode_exact(raw).map_err(refuse)?;
+        let tx = Transaction::decode_exact(raw)?;
         self.check_fields(&tx)?;
-        let recovered = tx.recover().map_err(refuse)?;
+        let recovered = tx.recover()?;
         Ok(describe(recovered, raw.len(), origin, at))
     }
 
@@ -90,14 +90,5 @@ pub(crate) fn describe(recovered: RecoveredTx, size_bytes: usize, origin: Origin
         at,
         grant: None,
         tx: recovered.into(),
-    }
-}
-
-fn refuse(error: TransactionError) -> SubmitError {
-    match error {
-        TransactionError::UnsupportedType(ty) => SubmitError::UnsupportedType(ty),
-        TransactionError::Signature => SubmitError::InvalidSignature("no sender can be recovered".to_owned()),
-        TransactionError::Malformed(why) => SubmitError::Invalid(why),
-        TransactionError::NotCanonical | TransactionError::Unprotected => SubmitError::Invalid(error.to_string()),
     }
 }
