@@ -79,7 +79,7 @@ pub(super) fn create(
     fail_point("create-logged");
     let mut unsaved = Unsaved::after(0, ReceiptTree::default(), (0, 0));
     unsaved.add(&recent, position);
-    Store::open(&store_dir(dir))?.save(&unsaved)?;
+    Store::open(&store_dir(dir))?.save_first(unsaved)?;
     fail_point("create-stored");
     write_marker(dir, &marker(&spec, genesis.hash))?;
     fail_point("created");

@@ -30,6 +30,8 @@ const MEMTABLE_BYTES: u64 = 2 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
 /// Tables this long: a merge holds the keys of one in memory.
 const TABLE_BYTES: u64 = 8 << 20;
+/// Rows of a part of the first checkpoint: about a memtable.
+const PART_ROWS: usize = 10_000;
 const WORKERS: usize = 1;
 /// How long to wait for an earlier handle of this process to let go.
 const LOCK_TRIES: usize = 500;
@@ -82,6 +84,17 @@ impl Store {
             meta: db.keyspace("meta", options)?,
             db,
         })
+    }
+
+    /// Writes the first checkpoint of a store. A genesis may be large: most of its state goes before the rest, in parts,
+    /// so that the next start finds it in tables and not in the journal, which is read row by row.
+    pub(crate) fn save_first(&self, mut unsaved: Unsaved) -> Result<(), EvmError> {
+        for part in unsaved.split_off(PART_ROWS) {
+            let mut batch = self.db.batch();
+            self.save_state(&mut batch, &part);
+            batch.commit()?;
+        }
+        self.save(&unsaved)
     }
 
     /// Writes a checkpoint, all or nothing.

@@ -46,6 +46,15 @@ impl Unsaved {
         Self::after(self.head, self.tree.clone(), self.end)
     }
 
+    /// Takes accounts and slots out, in parts of so many rows.
+    pub(crate) fn split_off(&mut self, rows: usize) -> Vec<Self> {
+        let accounts: Vec<_> = std::mem::take(&mut self.accounts).into_iter().collect();
+        let slots: Vec<_> = std::mem::take(&mut self.slots).into_iter().collect();
+        let of_accounts = |part: &[_]| Self { accounts: part.iter().copied().collect(), ..Self::default() };
+        let of_slots = |part: &[_]| Self { slots: part.iter().copied().collect(), ..Self::default() };
+        accounts.chunks(rows).map(of_accounts).chain(slots.chunks(rows).map(of_slots)).collect()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.records == 0
     }

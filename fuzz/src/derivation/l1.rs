@@ -4,7 +4,7 @@ use super::{L1_START, L1_TIME};
 use alloy_primitives::{Address, B256, keccak256};
 use mayfly_contracts::types::BatchHeader;
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::{BatchData, InboxEvent, L1Block, PostedBatch, QueueItem, batch_header_hash};
+use mayfly_rollup::derive::{Ahead, BatchData, InboxEvent, L1Block, PostedBatch, QueueItem, batch_header_hash};
 
 /// Time between two blocks.
 const BLOCK_SECONDS: u64 = 12;
@@ -174,7 +174,13 @@ impl L1 {
         let header_hash = batch_header_hash(&header);
         self.now.link = (header.seq, header_hash);
         (self.now.consumed, self.now.origin) = (queue_up_to, origin);
-        self.events.push(InboxEvent::Batch(Box::new(PostedBatch { header, header_hash, blob_hashes, data })));
+        self.events.push(InboxEvent::Batch(Box::new(PostedBatch {
+            header,
+            header_hash,
+            blob_hashes,
+            data,
+            ahead: Ahead::default(),
+        })));
     }
 
     pub(super) fn end(&mut self) {

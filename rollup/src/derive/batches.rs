@@ -1,5 +1,6 @@
 //! Stage 3: the chain of batch headers, and that data is what a header committed to.
 
+use super::ahead::Ahead;
 use crate::error::DeriveError;
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
@@ -34,6 +35,8 @@ pub struct PostedBatch {
     pub blob_hashes: Vec<B256>,
     /// Its data.
     pub data: BatchData,
+    /// Its data as it was read before its turn.
+    pub ahead: Ahead,
 }
 
 /// `keccak256(abi.encode(header))`.
@@ -96,7 +99,7 @@ mod tests {
             includedTime: 90,
             ..BatchHeader::default()
         };
-        PostedBatch { header_hash: batch_header_hash(&header), header, blob_hashes, data }
+        PostedBatch { header_hash: batch_header_hash(&header), header, blob_hashes, data, ahead: Ahead::default() }
     }
 
     #[test]

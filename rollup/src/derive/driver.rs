@@ -1,5 +1,6 @@
 //! The driver: pulls the stages, one piece of work at a time.
 
+use super::ahead::Lookahead;
 use super::checkpoint::{Checkpoint, L2Ref};
 use super::close::{CloseState, queue_block_sizes};
 use super::events::InboxEvent;
@@ -150,6 +151,11 @@ impl Derivation {
     pub fn next_l1(&self) -> u64 {
         let newest = self.l1.newest().or_else(|| self.newest_taken());
         newest.map_or_else(|| self.checkpoint().replay_from(), |newest| newest.number + 1)
+    }
+
+    /// Which payloads may be read while what was pushed is derived.
+    pub const fn lookahead(&self) -> Lookahead {
+        Lookahead { owed_until: self.now.owed_until }
     }
 
     /// Takes the next L1 block, with the data of its batches.

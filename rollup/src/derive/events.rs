@@ -1,5 +1,6 @@
 //! What the Inbox logs, as derivation reads it.
 
+use super::ahead::Ahead;
 use super::batches::{BatchData, PostedBatch};
 use super::queue::QueueItem;
 use alloy_primitives::{Address, B256, LogData};
@@ -60,6 +61,7 @@ impl InboxEvent {
                     header_hash: posted.headerHash,
                     blob_hashes: posted.blobHashes,
                     data: BatchData::None,
+                    ahead: Ahead::default(),
                 })))
             }
             Inbox::Ended::SIGNATURE_HASH => {

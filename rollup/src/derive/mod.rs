@@ -1,13 +1,14 @@
 //! The chain as a function of L1 (`docs/protocol/derivation.md`).
 //!
 //! One stage a file, pulled in this order by [`Derivation`]: `l1` (contiguous blocks) → `queue` (items and their
-//! rolling hash) → `batches` (header chain, data check) → `payload` (decode, recover senders) → `attributes` (block
+//! rolling hash) → `batches` (header chain, data check) → `payload` (decode, recover senders; `ahead` does so before its turn) → `attributes` (block
 //! inputs and their rules) → `execute` (blocks on the chain) → `close` (queue blocks, the end). Everything is
 //! synchronous; L1 blocks are pushed in and [`Derivation::step`] does one piece of work.
 //!
 //! What the sequencer builds and what derivation rebuilds comes from the same [`block_attributes`],
 //! [`queue_transaction`] and [`execute_queue_item`].
 
+mod ahead;
 mod attributes;
 mod batches;
 mod checkpoint;
@@ -22,6 +23,7 @@ mod position;
 mod queue;
 mod work;
 
+pub use ahead::{Ahead, Lookahead};
 pub use attributes::block_attributes;
 pub use batches::{BatchData, PostedBatch, batch_header_hash};
 pub use checkpoint::{Checkpoint, L2Ref};

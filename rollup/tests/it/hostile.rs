@@ -42,16 +42,19 @@ pub(crate) fn good_block(sim: &Sim, wallet: &mut Wallet) -> BatchBlock {
 
 /// Derives a batch with this data, and one without data at the same place: they must agree if the data is invalid.
 fn outcome_of(post: impl Fn(&mut Sim, &mut Wallet)) -> (Option<String>, bool) {
-    let derive = |post: &dyn Fn(&mut Sim, &mut Wallet)| {
+    let derive = |post: &dyn Fn(&mut Sim, &mut Wallet), of: fn(&Sim) -> Derived| {
         let (mut sim, mut wallet) = prepared();
         post(&mut sim, &mut wallet);
         sim.mine();
         sim.mine();
-        Derived::of(&sim)
+        of(&sim)
     };
-    let (derived, other) = (derive(&post), derive(&post));
+    // The other one reads payloads before their turn.
+    let (derived, other) = (derive(&post, Derived::of), derive(&post, Derived::ahead_of));
     assert_eq!(derived.chain.head().hash, other.chain.head().hash, "two verifiers differ");
-    let forced = derive(&|sim: &mut Sim, _: &mut Wallet| sim.post_forced(sim.l1.last().unwrap().number, 4));
+    assert_eq!(derived.outcomes.last().unwrap().invalid, other.outcomes.last().unwrap().invalid);
+    let forced =
+        derive(&|sim: &mut Sim, _: &mut Wallet| sim.post_forced(sim.l1.last().unwrap().number, 4), Derived::of);
     let same = derived.blocks() == forced.blocks();
     (derived.outcomes.last().unwrap().invalid.clone(), same)
 }

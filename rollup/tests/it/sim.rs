@@ -9,8 +9,8 @@ use mayfly_contracts::types::BatchHeader;
 use mayfly_evm::{Chain, RecoveredTx, SealedBlock, Transaction};
 use mayfly_rollup::batch::{BatchEncoder, PendingBlock, pack_blobs};
 use mayfly_rollup::derive::{
-    BatchData, BatchOutcome, Derivation, InboxEvent, L1Block, L1Origin, L2Ref, PostedBatch, Queue, QueueItem, Step,
-    batch_header_hash, block_attributes, execute_queue_item, payload_blocks,
+    Ahead, BatchData, BatchOutcome, Derivation, InboxEvent, L1Block, L1Origin, L2Ref, PostedBatch, Queue, QueueItem,
+    Step, batch_header_hash, block_attributes, execute_queue_item, payload_blocks,
 };
 use mayfly_rollup::{DeriveError, RollupInfo, chain_spec, genesis};
 use std::sync::Arc;
@@ -275,7 +275,13 @@ impl Sim {
         };
         let header_hash = batch_header_hash(&header);
         self.link = (header.seq, header_hash);
-        self.events.push(InboxEvent::Batch(Box::new(PostedBatch { header, header_hash, blob_hashes, data })));
+        self.events.push(InboxEvent::Batch(Box::new(PostedBatch {
+            header,
+            header_hash,
+            blob_hashes,
+            data,
+            ahead: Ahead::default(),
+        })));
     }
 
     /// Drops L1 blocks from `number` on; what is mined now has other hashes.
@@ -304,6 +310,19 @@ impl Derived {
     pub(crate) fn of(sim: &Sim) -> Self {
         let mut derived = Self::new(&sim.info);
         derived.follow(&sim.l1).unwrap();
+        derived
+    }
+
+    /// The same, each block prepared while the one before is derived.
+    pub(crate) fn ahead_of(sim: &Sim) -> Self {
+        let (mut derived, mut l1) = (Self::new(&sim.info), sim.l1.clone());
+        for index in 0..l1.len() {
+            derived.derivation.push(l1[index].clone()).unwrap();
+            if let Some(next) = l1.get_mut(index + 1) {
+                derived.derivation.lookahead().begin(next);
+            }
+            derived.drain().unwrap();
+        }
         derived
     }
 

@@ -3,7 +3,7 @@
 use super::workload::{any_blocks, blocks, erc20, mints, rng};
 use alloy_primitives::{Address, B256, U256, hex, keccak256};
 use mayfly_rollup::batch::{BatchBlock, decode, encode, pack_blobs};
-use mayfly_rollup::derive::{BatchData, PostedBatch, QueueItem, batch_header_hash, rolling_hash};
+use mayfly_rollup::derive::{Ahead, BatchData, PostedBatch, QueueItem, batch_header_hash, rolling_hash};
 use mayfly_rollup::settlement::{AssetKind, Leaf, LeafFile, Tree, append_root, leaf_hash, message_leaf};
 use mayfly_rollup::{Allocation, BatchHeader, Claim, Message, ReceiptRow, RollupInfo, attestation_digest, claim_hash};
 use serde_json::{Value, json};
@@ -106,6 +106,7 @@ fn hashes_are_as_written_down() {
         header_hash: batch_header_hash(&header),
         blob_hashes: Vec::new(),
         data: BatchData::None,
+        ahead: Ahead::default(),
     };
     check(
         "claim.json",

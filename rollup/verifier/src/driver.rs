@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use mayfly_l1::{
     BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower,
 };
-use mayfly_rollup::RollupInfo;
+use mayfly_rollup::{RollupInfo, derive::Lookahead};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -159,11 +159,12 @@ impl Verifier {
         // Ends with this run, so that a new run follows anew.
         let stop = self.stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let (mut follower, head) = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
+        let (follower, head) = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
+        let mut coming = Coming::new(follower);
         self.l1_head = head;
-        while let Some(event) = next(&mut follower, &self.stop).await {
+        while let Some(event) = coming.next(&self.stop).await {
             match event {
-                Ok(FollowEvent::Block(block)) => match self.apply(engine, block).await? {
+                Ok(FollowEvent::Block(block)) => match self.apply(engine, block, &mut coming).await? {
                     Some(applied) => engine = applied,
                     None => return Ok(End::Stopped),
                 },
@@ -181,15 +182,30 @@ impl Verifier {
         Ok(End::Stopped)
     }
 
-    /// Derives a block; none if stopped meanwhile.
-    async fn apply(&mut self, mut engine: Engine, block: L1Block) -> Result<Option<Engine>, VerifierError> {
-        let Some(FedBlock { block: derivable, settlement }) = self.prepare(&block).await? else { return Ok(None) };
-        let work = move || {
+    /// Derives a block, and prepares the next one meanwhile; none if stopped.
+    async fn apply(
+        &mut self,
+        mut engine: Engine,
+        block: L1Block,
+        coming: &mut Coming,
+    ) -> Result<Option<Engine>, VerifierError> {
+        let fed = match coming.prepared(&block) {
+            Some(fed) => Some(fed),
+            None => self.prepare(&block).await?,
+        };
+        let Some(FedBlock { block: derivable, settlement }) = fed else { return Ok(None) };
+        let lookahead = engine.lookahead();
+        let work = mayfly_l1::offload(move || {
             let events = engine.apply(derivable);
             (engine, events)
+        });
+        tokio::pin!(work);
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = coming.prepare(&self.feed, lookahead) => work.await,
         };
-        let (engine, events) =
-            mayfly_l1::offload(work).await.map_err(|error| VerifierError::Worker(error.to_string()))?;
+        let (engine, events) = done.map_err(|error| VerifierError::Worker(error.to_string()))?;
         let events = events?;
         for (log, event) in settlement {
             self.book.apply(block.number, block.timestamp, log.tx_hash, event);
@@ -310,11 +326,45 @@ fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, wat
     (receiver, heads)
 }
 
-async fn next(follower: &mut Events, stop: &CancellationToken) -> Option<Result<FollowEvent, L1Error>> {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        event = follower.recv() => event,
+/// What L1 brings, and the next block of it as far as it was prepared.
+struct Coming {
+    events: Events,
+    next: Option<Result<FollowEvent, L1Error>>,
+    fed: Option<(BlockRef, FedBlock)>,
+}
+
+impl Coming {
+    const fn new(events: Events) -> Self {
+        Self { events, next: None, fed: None }
+    }
+
+    async fn next(&mut self, stop: &CancellationToken) -> Option<Result<FollowEvent, L1Error>> {
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            event = self.events.recv() => event,
+        }
+    }
+
+    /// The block with its data, if that was fetched already.
+    fn prepared(&mut self, block: &L1Block) -> Option<FedBlock> {
+        self.fed.take().and_then(|(at, fed)| (at == block.block_ref()).then_some(fed))
+    }
+
+    /// Fetches the data of the block that comes next and begins to read it. What fails is tried again in its turn; may be
+    /// dropped at any point.
+    async fn prepare(&mut self, feed: &Feed, lookahead: Lookahead) {
+        if self.next.is_none() {
+            self.next = self.events.recv().await;
+        }
+        let Some(Ok(FollowEvent::Block(block))) = &self.next else { return };
+        if let Ok(mut fed) = feed.prepare(block).await {
+            lookahead.begin(&mut fed.block);
+            self.fed = Some((block.block_ref(), fed));
+        }
     }
 }
 

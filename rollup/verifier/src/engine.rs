@@ -16,7 +16,7 @@ use mayfly_evm::{Chain, ChainReader, SealedBlock};
 use mayfly_l1::BlockRef;
 use mayfly_rollup::{
     RollupInfo, chain_spec,
-    derive::{BatchOutcome, Derivation, L1Block, L1Ref, L2Ref, Step},
+    derive::{BatchOutcome, Derivation, L1Block, L1Ref, L2Ref, Lookahead, Step},
     genesis,
     settlement::{Tree, decode_message, leaves, message_leaf},
 };
@@ -86,6 +86,11 @@ impl Engine {
     pub(crate) fn clock(&self) -> (u64, u64, bool) {
         let close = &self.derivation.checkpoint().close;
         (close.end_time, close.close_time, close.frozen)
+    }
+
+    /// Which payloads may be read while a block is applied.
+    pub(crate) const fn lookahead(&self) -> Lookahead {
+        self.derivation.lookahead()
     }
 
     /// Queue items seen on L1.

@@ -5,6 +5,7 @@
 
 mod client;
 mod drive;
+mod flame;
 mod measure;
 mod process;
 mod report;
@@ -69,6 +70,9 @@ struct Args {
     /// How many to a request
     #[arg(long, value_delimiter = ',', default_values = ["single", "batch100"], value_name = "LIST")]
     modes: Vec<Mode>,
+    /// Draw a flame graph of the node during each flood, as FILE-WORKLOAD-MODE.svg; needs perf, and costs some time
+    #[arg(long, value_name = "FILE")]
+    flame: Option<PathBuf>,
     /// The node's binary [default: mayfly beside this program]
     #[arg(long, value_name = "FILE")]
     mayfly: Option<PathBuf>,
@@ -120,7 +124,8 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
             for &target in &args.targets {
                 let name = format!("{workload:?} {mode:?} on {target:?}");
                 eprintln!("{name}");
-                let run = measure::run(target, workload, mode, &amounts, &programs).await.wrap_err(name)?;
+                let flame = args.flame.as_deref().filter(|_| target == Target::Mayfly);
+                let run = measure::run(target, workload, mode, &amounts, &programs, flame).await.wrap_err(name)?;
                 eprintln!("  {:.0} tx/s, {:.0} µs", run.included_tx_per_s, run.server_cpu_us_per_tx);
                 runs.push(run);
             }

@@ -2,6 +2,7 @@
 
 use super::{
     drive::{self, Pace, Seen},
+    flame::Recording,
     process,
     server::{Programs, Server, Target},
     sync,
@@ -213,6 +214,7 @@ pub(crate) async fn run(
     mode: Mode,
     amounts: &Amounts,
     programs: &Programs,
+    flame: Option<&Path>,
 ) -> eyre::Result<Run> {
     let (dir, amounts) = (work_dir(programs)?, amounts.of(target));
     let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
@@ -220,10 +222,16 @@ pub(crate) async fn run(
     let transactions = plan.len();
     bench.server.settle().await?;
 
+    let recording = flame.map(|_| Recording::start(bench.server.pid(), dir.path())).transpose()?;
     let before = Spent::now(&bench.server)?;
     let outcome = drive::run(&bench.server.url, plan, Pace::Flood).await;
     let after = Spent::now(&bench.server)?;
     bench.server.check()?;
+    if let (Some(recording), Some(flame)) = (recording, flame) {
+        let mut name = flame.with_extension("").into_os_string();
+        name.push(format!("-{workload:?}-{mode:?}.svg").to_lowercase());
+        recording.draw(Path::new(&name))?;
+    }
     let flood = outcome.wrap_err("the flood")?;
     bench.server.settle().await?;
     let posted = Spent::now(&bench.server)?;
