@@ -14,5 +14,5 @@ cd "$MAYFLY_ROOT"
 "$MAYFLY_ROOT/scripts/setup.sh" >&2
 use_tools
 claim_target
-cargo build --release -p mayfly-node -p mayfly-e2e --bins >&2
+cargo build --release -p mayfly-node -p mayfly-e2e --bin mayfly --bin mayfly-bench >&2
 exec "$CARGO_TARGET_DIR/release/mayfly-bench" --mayfly "$CARGO_TARGET_DIR/release/mayfly" "$@"

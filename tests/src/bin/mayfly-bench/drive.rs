@@ -18,8 +18,6 @@ use std::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
-/// Transactions sent and not yet seen in a block, at most, however fast the server accepts them.
-const MAX_OPEN: usize = 20_000;
 /// A run without a new receipt for so long has failed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -63,6 +61,13 @@ impl Timetable {
     }
 }
 
+/// Where a plan goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Served<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) look: Look,
+}
+
 /// What was seen.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -83,11 +88,12 @@ struct Board {
 }
 
 /// Sends all of a plan and returns when every receipt was read; any refusal or failed transaction is an error.
-pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen> {
+///
+/// At most `most_open` are sent and not yet seen in a block, however fast the server accepts them.
+pub(crate) async fn run(server: &Served<'_>, plan: Plan, pace: Pace, most_open: usize) -> eyre::Result<Seen> {
+    let url = server.url;
     let mut watcher = Client::connect(url).await?;
     let next_block = watcher.call::<U64>("eth_blockNumber", json!([])).await?.to::<u64>() + 1;
-    // Hardhat has them one by one only.
-    let whole = watcher.call::<Option<Vec<Receipt>>>("eth_getBlockReceipts", json!(["0x0"])).await.is_ok();
     let mut clients = Vec::new();
     for _ in &plan.lanes {
         clients.push(match plan.mode {
@@ -98,7 +104,7 @@ pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen>
     let board = Arc::new(Board {
         started: Instant::now(),
         sent_us: (0..plan.len()).map(|_| AtomicU64::new(0)).collect(),
-        open: Semaphore::new(MAX_OPEN),
+        open: Semaphore::new(most_open),
     });
     let numbers = plan.numbers;
     let mut tasks = JoinSet::new();
@@ -118,7 +124,7 @@ pub(crate) async fn run(url: &str, plan: Plan, pace: Pace) -> eyre::Result<Seen>
         let mut block = next_block;
         let mut progress = Instant::now();
         while seen.latencies.len() < numbers.len() {
-            let receipts = receipts(&mut watcher, block, whole).await?;
+            let receipts = receipts(&mut watcher, block, server.look).await?;
             let now = Instant::now();
             let Some(receipts) = receipts else {
                 ensure!(
@@ -161,23 +167,30 @@ struct Receipt {
     status: U64,
 }
 
-/// The receipts of a block, `whole` or one by one; `None`: there is no such block yet.
-async fn receipts(client: &mut Client, block: u64, whole: bool) -> eyre::Result<Option<Vec<Receipt>>> {
+/// What tells that transactions are in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All receipts of a block, in one answer.
+    Receipts,
+    /// The hashes in a block, and one receipt.
+    Hashes,
+}
+
+/// The receipts of a block; `None`: there is no such block yet.
+async fn receipts(client: &mut Client, block: u64, look: Look) -> eyre::Result<Option<Vec<Receipt>>> {
     #[derive(Deserialize)]
     struct Block {
         transactions: Vec<B256>,
     }
     let block = format!("{block:#x}");
-    if whole {
+    if look == Look::Receipts {
         return client.call("eth_getBlockReceipts", json!([block])).await;
     }
     let block: Option<Block> = client.call("eth_getBlockByNumber", json!([block, false])).await?;
-    let Some(block) = block else { return Ok(None) };
-    let mut receipts = Vec::with_capacity(block.transactions.len());
-    for hash in block.transactions {
-        receipts.push(client.call("eth_getTransactionReceipt", json!([hash])).await?);
-    }
-    Ok(Some(receipts))
+    let Some(Block { transactions }) = block else { return Ok(None) };
+    let Some(last) = transactions.last() else { return Ok(Some(Vec::new())) };
+    let one: Receipt = client.call("eth_getTransactionReceipt", json!([last])).await?;
+    Ok(Some(transactions.iter().map(|hash| Receipt { transaction_hash: *hash, status: one.status }).collect()))
 }
 
 /// One connection's work.

@@ -62,7 +62,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = BACKLOG)]
     backlog_transactions: usize,
     /// Which servers; hardhat needs scripts/setup.sh --interop
-    #[arg(long, value_delimiter = ',', default_values = ["mayfly", "anvil-blocktime", "anvil-instant"], value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', default_values = ["mayfly", "anvil-blocktime", "anvil-hashes", "anvil-instant"], value_name = "LIST")]
     targets: Vec<Target>,
     /// Which transactions
     #[arg(long, value_delimiter = ',', default_values = ["erc20", "mint"], value_name = "LIST")]
@@ -73,6 +73,9 @@ struct Args {
     /// Draw a flame graph of the node during each flood, as FILE-WORKLOAD-MODE.svg; needs perf, and costs some time
     #[arg(long, value_name = "FILE")]
     flame: Option<PathBuf>,
+    /// Transactions sent and not yet seen in a block, at most [default: what each server does best with]
+    #[arg(long, value_name = "N")]
+    most_open: Option<usize>,
     /// The node's binary [default: mayfly beside this program]
     #[arg(long, value_name = "FILE")]
     mayfly: Option<PathBuf>,
@@ -115,7 +118,7 @@ fn main() -> eyre::Result<ExitCode> {
 }
 
 async fn bench(args: &Args) -> eyre::Result<Report> {
-    let programs = Programs::find(args.mayfly.clone(), args.dir.clone())?;
+    let programs = Programs { most_open: args.most_open, ..Programs::find(args.mayfly.clone(), args.dir.clone())? };
     let amounts = args.amounts();
     let machine = machine(&programs)?;
     let mut runs = Vec::new();
@@ -133,7 +136,7 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
     }
     let mut backlogs = Vec::new();
     if amounts.backlog > 0 {
-        for &target in &args.targets {
+        for &target in args.targets.iter().filter(|target| target.takes_backlogs()) {
             let name = format!("backlog of {target:?}");
             eprintln!("{name}");
             let count = amounts.of(target).backlog;
@@ -142,7 +145,7 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
     }
     let mut memory = Vec::new();
     if amounts.memory > 0 {
-        for &target in &args.targets {
+        for &target in args.targets.iter().filter(|target| target.takes_backlogs()) {
             let name = format!("memory of {target:?}");
             eprintln!("{name}");
             memory.push(measure::memory(target, &amounts, &programs).await.wrap_err(name)?);

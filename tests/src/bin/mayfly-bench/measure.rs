@@ -144,6 +144,7 @@ struct Bench {
     server: Server,
     senders: Senders,
     mode: Mode,
+    most_open: usize,
 }
 
 impl Bench {
@@ -157,19 +158,24 @@ impl Bench {
         let server = Server::start(target, programs, dir).await.wrap_err("starting the server")?;
         let mut senders = Senders::new(server.chain_id, workload);
         if let Some(deployment) = senders.deployment() {
-            drive::run(&server.url, Plan::new(&[deployment], Mode::Single), Pace::Flood)
+            drive::run(&server.served(), Plan::new(&[deployment], Mode::Single), Pace::Flood, target.most_open())
                 .await
                 .wrap_err("deploying the contract")?;
         }
-        drive::run(&server.url, Plan::new(&senders.preparation()?, Mode::Batch100), Pace::Flood)
-            .await
-            .wrap_err("preparing the senders")?;
-        Ok(Self { server, senders, mode })
+        drive::run(
+            &server.served(),
+            Plan::new(&senders.preparation()?, Mode::Batch100),
+            Pace::Flood,
+            target.most_open(),
+        )
+        .await
+        .wrap_err("preparing the senders")?;
+        Ok(Self { server, senders, mode, most_open: programs.most_open.unwrap_or_else(|| target.most_open()) })
     }
 
     async fn drive(&mut self, count: usize, pace: Pace) -> eyre::Result<Seen> {
         let plan = Plan::new(&self.senders.load(count)?, self.mode);
-        let outcome = drive::run(&self.server.url, plan, pace).await;
+        let outcome = drive::run(&self.server.served(), plan, pace, self.most_open).await;
         // Why it stopped answering says more than that it did.
         self.server.check()?;
         outcome
@@ -224,7 +230,7 @@ pub(crate) async fn run(
 
     let recording = flame.map(|_| Recording::start(bench.server.pid(), dir.path())).transpose()?;
     let before = Spent::now(&bench.server)?;
-    let outcome = drive::run(&bench.server.url, plan, Pace::Flood).await;
+    let outcome = drive::run(&bench.server.served(), plan, Pace::Flood, bench.most_open).await;
     let after = Spent::now(&bench.server)?;
     bench.server.check()?;
     if let (Some(recording), Some(flame)) = (recording, flame) {
@@ -241,8 +247,10 @@ pub(crate) async fn run(
         bench.drive(amounts.steady, Pace::PerSecond(amounts.steady_per_s)).await.wrap_err("the steady part")?;
     let included = included_per_s(flood.started, &flood.blocks);
     let sync = match mode {
-        Mode::Single => Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?),
-        Mode::Batch100 | Mode::Ws => None,
+        Mode::Single if target != Target::AnvilHashes => {
+            Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?)
+        }
+        Mode::Single | Mode::Batch100 | Mode::Ws => None,
     };
     bench.server.stop()?;
     let per_tx = |time: Duration| time.as_secs_f64() * 1e6 / transactions as f64;
@@ -300,7 +308,7 @@ pub(crate) async fn backlog(target: Target, count: usize, programs: &Programs) -
     let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
     let plan = Plan::over(&bench.senders.load(count)?, mode, CONNECTIONS);
     let transactions = plan.len();
-    let outcome = drive::run(&bench.server.url, plan, Pace::Flood).await;
+    let outcome = drive::run(&bench.server.served(), plan, Pace::Flood, transactions).await;
     bench.server.check()?;
     let seen = outcome.wrap_err("the backlog")?;
     let end = seen.blocks.last().map_or(seen.started, |(at, _)| *at);

@@ -1,6 +1,10 @@
 //! The servers under test: a node on a development L1, anvil, and hardhat.
 
-use super::{client::Client, process::Process};
+use super::{
+    client::Client,
+    drive::{Look, Served},
+    process::Process,
+};
 use alloy_primitives::U64;
 use clap::ValueEnum;
 use eyre::{WrapErr, bail, ensure, eyre};
@@ -40,6 +44,8 @@ pub(crate) enum Target {
     /// `anvil --block-time 1`.
     #[value(alias = "anvil")]
     AnvilBlocktime,
+    /// The same, asked for the hashes in its blocks instead of their receipts.
+    AnvilHashes,
     /// anvil that mines a block for every transaction, or every few that came together.
     AnvilInstant,
     /// `hardhat node`, which does the same.
@@ -47,6 +53,29 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// Transactions that are sent and not yet seen in a block, at most: so many that it does best with. The receipts of large
+    /// blocks make anvil slow, and where it mines at once it forgets to mine what came meanwhile.
+    pub(crate) const fn most_open(self) -> usize {
+        match self {
+            Self::Mayfly | Self::AnvilHashes => 20_000,
+            Self::AnvilBlocktime => 2_000,
+            Self::AnvilInstant | Self::Hardhat => 100,
+        }
+    }
+
+    /// How it is asked what became of transactions.
+    pub(crate) const fn look(self) -> Look {
+        match self {
+            Self::Mayfly | Self::AnvilBlocktime | Self::AnvilInstant => Look::Receipts,
+            Self::AnvilHashes | Self::Hardhat => Look::Hashes,
+        }
+    }
+
+    /// Whether blocks of any size can be looked at.
+    pub(crate) const fn takes_backlogs(self) -> bool {
+        matches!(self, Self::Mayfly | Self::AnvilHashes)
+    }
+
     /// Whether it manages hundreds of transactions a second, not thousands.
     pub(crate) const fn is_slow(self) -> bool {
         matches!(self, Self::AnvilInstant | Self::Hardhat)
@@ -62,6 +91,8 @@ pub(crate) struct Programs {
     pub(crate) hardhat: PathBuf,
     /// Below which the servers keep their data.
     pub(crate) dir: PathBuf,
+    /// Instead of what each does best with.
+    pub(crate) most_open: Option<usize>,
 }
 
 impl Programs {
@@ -71,7 +102,7 @@ impl Programs {
         let mayfly = mayfly.map_or_else(beside, Ok)?;
         ensure!(mayfly.is_file(), "{} is missing: build mayfly-node, or name it with --mayfly", mayfly.display());
         let hardhat = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
-        Ok(Self { mayfly, anvil: Anvil::find_binary()?, hardhat, dir })
+        Ok(Self { mayfly, anvil: Anvil::find_binary()?, hardhat, dir, most_open: None })
     }
 }
 
@@ -92,7 +123,9 @@ impl Server {
     pub(crate) async fn start(target: Target, programs: &Programs, dir: &Path) -> eyre::Result<Self> {
         let (url, processes) = match target {
             Target::Mayfly => start_mayfly(&programs.mayfly, &programs.anvil, dir)?,
-            Target::AnvilBlocktime => start_anvil(&programs.anvil, dir, Some(ANVIL_BLOCK_SECONDS)).await?,
+            Target::AnvilBlocktime | Target::AnvilHashes => {
+                start_anvil(&programs.anvil, dir, Some(ANVIL_BLOCK_SECONDS)).await?
+            }
             Target::AnvilInstant => start_anvil(&programs.anvil, dir, None).await?,
             Target::Hardhat => start_hardhat(&programs.hardhat, dir).await?,
         };
@@ -104,6 +137,11 @@ impl Server {
     /// The process under test.
     pub(crate) fn pid(&self) -> u32 {
         self.processes[0].pid()
+    }
+
+    /// Where to send, and how to see what came of it.
+    pub(crate) fn served(&self) -> Served<'_> {
+        Served { url: &self.url, look: self.target.look() }
     }
 
     /// All that was started, whose descendants belong to it too.
