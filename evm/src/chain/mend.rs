@@ -80,7 +80,7 @@ pub(super) fn renew_store(dir: &Path, genesis: B256, known_end: KnownEnd) -> Res
     }
     let mut unsaved = Unsaved::after(0, ReceiptTree::default(), (0, 0));
     unsaved.add(&Recent::new(Arc::from(block), Arc::from(changes)), position);
-    Store::open(&store)?.save(&unsaved)
+    Store::open(&store)?.save_first(unsaved)
 }
 
 /// Writes the marker again if it does not read and the log is that of this genesis.

@@ -24,6 +24,9 @@ const SLOT_BYTES: usize = 64;
 /// What a word of stack takes.
 const WORD_BYTES: usize = 32;
 
+/// Why a program of the client's was stopped.
+pub(super) const TOO_LONG: &str = "the tracer took too long";
+
 /// What is recorded of every step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Recorded {
@@ -67,6 +70,11 @@ impl<I> Bounded<I> {
         self.deadline.is_some()
     }
 
+    /// Whether a program of the client's ran for too long.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+
     /// Whether the transaction was stopped.
     pub(super) const fn exceeded(&self) -> bool {
         self.bytes > self.most_bytes || self.late
@@ -75,7 +83,7 @@ impl<I> Bounded<I> {
     /// Why it was stopped.
     pub(super) fn too_much(&self) -> EvmError {
         match self.late {
-            true => EvmError::Tracer("the tracer took too long".into()),
+            true => EvmError::Tracer(TOO_LONG.into()),
             false => EvmError::TraceTooLarge(self.most_bytes),
         }
     }
@@ -88,7 +96,7 @@ impl<I> Bounded<I> {
 
     /// Counts, and lets the transaction end with an error if it is too much.
     fn record<CTX: ContextTr>(&mut self, bytes: usize, context: &mut CTX) {
-        self.late |= self.deadline.is_some_and(|deadline| Instant::now() > deadline);
+        self.late |= self.is_late();
         if !self.count(bytes) && context.error().is_ok() {
             *context.error() = Err(ContextError::Custom("the trace takes too much".into()));
         }

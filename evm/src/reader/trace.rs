@@ -2,7 +2,7 @@
 
 use super::{
     AccountOverride, BlockContext, CallMessage, ChainReader,
-    bounded::{Bounded, Recorded},
+    bounded::{Bounded, Recorded, TOO_LONG},
     replay::{Replay, Seen},
 };
 use crate::{EvmError, SealedBlock, state::StateError};
@@ -17,7 +17,7 @@ const PROGRAM_PATIENCE: Duration = Duration::from_secs(5);
 
 impl ChainReader {
     /// Traces a transaction of a durable block. `most_bytes` bounds what is recorded. A tracer in JavaScript runs for five
-    /// seconds at most, but nothing bounds its memory or its stack: take it from those who may stop the process.
+    /// seconds at most, looked at between its callbacks; nothing bounds its memory or its stack: take it from those who may stop the process.
     ///
     /// # Errors
     /// [`EvmError::Tracer`] for options that no tracer takes, [`EvmError::TraceTooLarge`], or
@@ -79,6 +79,7 @@ fn inspector(
     started: Instant,
 ) -> Result<Bounded<DebugInspector>, EvmError> {
     let inner = DebugInspector::new(options.clone()).map_err(|err| EvmError::Tracer(err.to_string()))?;
+    let deadline = started + PROGRAM_PATIENCE;
     let recorded = match &inner {
         DebugInspector::Default(_, options) => Recorded {
             steps: options.limit.filter(|limit| *limit > 0).unwrap_or(u64::MAX),
@@ -90,7 +91,8 @@ fn inspector(
         DebugInspector::Erc7562Tracer(..) => {
             Recorded { steps: u64::MAX, stack: true, memory: true, storage: true, return_data: false }
         }
-        DebugInspector::Js(_) => return Ok(Bounded::program(inner, most_bytes, started + PROGRAM_PATIENCE)),
+        DebugInspector::Js(_) if Instant::now() > deadline => return Err(EvmError::Tracer(TOO_LONG.into())),
+        DebugInspector::Js(_) => return Ok(Bounded::program(inner, most_bytes, deadline)),
         _ => Recorded::default(),
     };
     Ok(Bounded::new(inner, recorded, most_bytes))
@@ -111,6 +113,9 @@ fn read(seen: Seen<'_, DebugInspector>, place: Option<TransactionContext>) -> Re
         return Err(inspector.too_much());
     }
     let trace = inspector.inner.get_result(place, &tx, &block, &outcome, &mut before).map_err(failed)?;
+    if inspector.is_late() {
+        return Err(EvmError::Tracer(TOO_LONG.into()));
+    }
     Ok(match trace {
         GethTrace::Default(mut frame) => {
             frame.struct_logs.iter_mut().for_each(leave_out_empty);

@@ -1,8 +1,8 @@
 //! What survives: reopening, torn and damaged logs, kills.
 
 use crate::{common::*, reverting::random_block};
-use alloy_primitives::{Address, Bytes, TxKind, U256};
-use mayfly_evm::{Chain, ChainSpec, EvmError, LogFilter};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use mayfly_evm::{Chain, ChainSpec, EvmError, GenesisAccount, LogFilter};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
     fs,
@@ -44,6 +44,36 @@ fn copy(from: &Path) -> TempDir {
     let to = TempDir::new().unwrap();
     copy_into(from, to.path());
     to
+}
+
+/// A genesis that is written in parts, and read back whole; so is a store that is made from the log again.
+#[test]
+fn a_large_genesis_is_there_after_a_start() {
+    const ROWS: u64 = 10_001;
+    let address = |n: u64| Address::from_word(U256::from(n + 1).into());
+    let mut genesis = genesis();
+    genesis.accounts.extend((0..ROWS).map(|n| GenesisAccount {
+        address: Address::repeat_byte(0xd0).create(n),
+        balance: U256::from(n + 1),
+        ..Default::default()
+    }));
+    genesis.accounts.push(GenesisAccount {
+        address: address(0xdead),
+        nonce: 1,
+        storage: (0..ROWS).map(|n| (B256::from(U256::from(n)), U256::from(n + 1))).collect(),
+        ..Default::default()
+    });
+    let dir = TempDir::new().unwrap();
+    let root = Chain::create(Some(dir.path()), spec(), &genesis).unwrap().state_root();
+    for round in 0..2 {
+        let chain = open(dir.path());
+        assert_eq!(chain.state_root(), root, "{round}");
+        let last = chain.account(&Address::repeat_byte(0xd0).create(ROWS - 1)).unwrap();
+        assert_eq!(last.balance, U256::from(ROWS));
+        assert_eq!(chain.storage(&address(0xdead), &U256::from(ROWS - 1)), U256::from(ROWS));
+        drop(chain);
+        fs::remove_dir_all(dir.path().join("store")).unwrap();
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub struct RpcLimits {
     pub max_fee_history_blocks: u64,
     /// Storage keys in one `eth_getProof`.
     pub max_proof_keys: usize,
-    /// Whether `debug_trace*` runs tracers in JavaScript. Nothing bounds the memory of such a program, or the depth
-    /// that its parser goes to: whoever may call can stop the node.
+    /// Whether `debug_trace*` runs tracers in JavaScript. Nothing bounds the memory of such a program, the depth that its
+    /// parser goes to, or how long one of its callbacks runs: whoever may call can stop the node.
     pub js_tracers: bool,
 }
 

@@ -33,7 +33,12 @@ pub(crate) struct Foreign {
 impl Foreign {
     /// With `blocks` blocks, each with a transfer of as many wei as its number.
     pub(crate) fn new(blocks: u64) -> Self {
-        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(9)).unwrap();
+        Self::of(9, blocks)
+    }
+
+    /// The same of somebody else.
+    pub(crate) fn of(seed: u8, blocks: u64) -> Self {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(seed)).unwrap();
         // Nothing in the config says where the merge is, as in exports that come without it.
         let genesis = format!(
             r#"{{"config": {{"chainId": {CHAIN_ID}, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,

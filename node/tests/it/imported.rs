@@ -104,7 +104,11 @@ async fn what_no_block_could_hold_does_not_wait() {
             "max priority fee per gas higher than max fee per gas: ",
         ),
         (raw(&foreign, |tx| tx.chain_id = 1), -32000, "invalid chain id for signer: have 1, want 9002"),
-        (raw(&foreign, |tx| tx.max_fee_per_gas = 0), -32000, "max"),
+        (
+            raw(&foreign, |tx| (tx.max_fee_per_gas, tx.max_priority_fee_per_gas) = (0, 0)),
+            -32000,
+            "max fee per gas less than block base fee: maxFeePerGas: 0, baseFee: ",
+        ),
         (raw(&foreign, |tx| tx.nonce = u64::MAX), -32000, "nonce has max value"),
         (raw(&foreign, |tx| tx.input = long.into()), -32000, "oversized data: transaction of "),
         (torn.into(), -32000, "invalid transaction: "),
@@ -200,11 +204,13 @@ fn a_second_export_goes_on_where_the_first_ended() {
     let (chain, opened) = import(dir.path(), &foreign.genesis, &[]).unwrap();
     assert_eq!((opened.executed, opened.head_hash), (0, second.head_hash));
     drop(chain);
-    // Another chain's blocks are refused by name, and what is there stays.
-    let other = Foreign::new(2);
-    let error = import(dir.path(), &foreign.genesis.replace("0xde0b6b3a7640000", "0x1"), &[]).unwrap_err();
-    assert!(!error.to_string().is_empty());
-    assert_eq!(import(dir.path(), &foreign.genesis, &other.export(1..=2)).unwrap().1.known, 2);
+    // Another chain, and blocks of another one, are refused by name, and what is there stays.
+    let other = Foreign::of(10, 2);
+    let error = format!("{:#}", import(dir.path(), &other.genesis, &[]).unwrap_err());
+    assert!(error.contains("genesis"), "{error}");
+    let error = format!("{:#}", import(dir.path(), &foreign.genesis, &other.export(1..=2)).unwrap_err());
+    assert!(error.contains("block 1 is ") && error.contains("the chain that is here has"), "{error}");
+    assert_eq!(import(dir.path(), &foreign.genesis, &[]).unwrap().1.head_hash, second.head_hash);
     // A file that says nothing is an error, never a guess.
     std::fs::write(dir.path().join("merge"), "soon").unwrap();
     let error = format!("{:#}", import(dir.path(), &foreign.genesis, &[]).unwrap_err());
@@ -212,7 +218,7 @@ fn a_second_export_goes_on_where_the_first_ended() {
 }
 
 #[test]
-fn blocks_of_another_chain_are_refused_and_those_before_are_kept() {
+fn a_block_that_does_not_follow_is_refused_and_those_before_are_kept() {
     let foreign = Foreign::new(6);
     let dir = tempfile::tempdir().unwrap();
     let mut blocks = foreign.export(1..=3);

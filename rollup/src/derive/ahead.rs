@@ -6,30 +6,49 @@ use super::l1::L1Block;
 use super::payload::{Read, read};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// What a batch's data says, if somebody began to read it. It follows from the data alone: two batches that are equal
 /// without it are equal.
 #[derive(Clone, Default)]
-pub struct Ahead(Option<Arc<OnceLock<Read>>>);
+pub struct Ahead(Option<Arc<Place>>);
+
+/// Filled by whoever claims it first. Only who needs the payload waits, never a thread of the pool: recovery needs those.
+#[derive(Default)]
+struct Place {
+    is_claimed: AtomicBool,
+    /// `None`: it is not read before its turn, or reading it panicked.
+    read: OnceLock<Option<Read>>,
+}
+
+impl Place {
+    /// Reads it, unless somebody does or did.
+    fn fill(&self, data: &BatchData) {
+        if self.is_claimed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // A thread of the pool must not unwind.
+        let read = catch_unwind(AssertUnwindSafe(|| read(data))).ok().flatten();
+        let _ = self.read.set(read);
+    }
+}
 
 impl Ahead {
     /// Begins to read on another thread.
     pub(super) fn begin(data: BatchData) -> Self {
-        let place = Arc::new(OnceLock::new());
+        let place = Arc::new(Place::default());
         let there = place.clone();
-        // A thread of the pool must not unwind. Whoever needs the payload then reads it, and sees why that fails.
-        rayon::spawn(move || {
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                there.get_or_init(|| read(&data));
-            }));
-        });
+        rayon::spawn(move || there.fill(&data));
         Self(Some(place))
     }
 
-    /// What was read; waits if that is under way, and reads if nobody came to it yet. `None`: nobody was asked to.
+    /// What was read; waits if that is under way, and reads if nobody came to it yet. `None`: it is to be read now, by who
+    /// needs it, and who then sees why that fails.
     pub(super) fn take(&self, data: &BatchData) -> Option<Read> {
-        self.0.as_ref().map(|place| place.get_or_init(|| read(data)).clone())
+        let place = self.0.as_ref()?;
+        place.fill(data);
+        place.read.wait().clone()
     }
 
     /// Whether somebody was asked to read it.
@@ -121,9 +140,22 @@ mod tests {
     #[test]
     fn what_was_read_is_what_the_data_says() {
         let data = BatchData::Calldata(Bytes::from_static(b"nonsense"));
-        let read_now = read(&data).err();
+        let read_now = read(&data).and_then(Result::err);
         assert!(read_now.is_some());
         assert_eq!(Ahead::begin(data.clone()).take(&data).and_then(Result::err), read_now);
         assert!(Ahead::default().take(&data).is_none());
+    }
+
+    /// Whoever needs a payload before a thread of the pool came to it reads it, and that thread does not wait.
+    #[test]
+    fn who_comes_second_to_a_place_does_not_wait_for_the_first() {
+        let data = BatchData::Calldata(Bytes::from_static(b"nonsense"));
+        let place = Place { is_claimed: AtomicBool::new(true), ..Place::default() };
+        // Returns although nobody has read it yet.
+        place.fill(&data);
+        assert!(place.read.get().is_none());
+        let _ = place.read.set(None);
+        // Where reading panicked, it is left to whoever needs it.
+        assert!(Ahead(Some(Arc::new(place))).take(&data).is_none());
     }
 }

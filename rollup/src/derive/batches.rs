@@ -24,6 +24,17 @@ pub enum BatchData {
     Calldata(Bytes),
 }
 
+impl BatchData {
+    /// Bytes on L1.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Blobs(blobs) => blobs.iter().map(|blob| blob.len()).sum(),
+            Self::Calldata(data) => data.len(),
+        }
+    }
+}
+
 /// A batch as the Inbox logged it, with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostedBatch {

@@ -6,14 +6,15 @@ use alloy_primitives::B256;
 use mayfly_l1::{
     BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower,
 };
-use mayfly_rollup::{RollupInfo, derive::Lookahead};
-use tokio::sync::{broadcast, mpsc, watch};
+use mayfly_rollup::RollupInfo;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Feed, ProposedClaim, Roles, VerifierError, VerifierEvent, VerifierHandle, View,
     book::ClaimBook,
+    coming::{Coming, UNKNOWN_HEAD},
     duties::Duties,
     engine::Engine,
     feed::FedBlock,
@@ -26,14 +27,9 @@ const EVENTS_KEPT: usize = 1024;
 /// Longest pause before derivation starts again.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// L1 blocks read ahead of derivation.
-const BLOCKS_AHEAD: usize = 256;
 /// While it catches up, a view is shown at most so often: each shares the lists of all results, and whoever holds one
 /// makes the next change copy them.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
-/// Higher than any block: nothing is in step with a head that was never seen.
-const UNKNOWN_HEAD: BlockRef = BlockRef { number: u64::MAX, hash: B256::ZERO };
-
 /// What to verify, from where, and what to do about it.
 #[derive(Debug, Clone)]
 pub struct VerifierConfig {
@@ -159,8 +155,7 @@ impl Verifier {
         // Ends with this run, so that a new run follows anew.
         let stop = self.stop.child_token();
         let _guard = stop.clone().drop_guard();
-        let (follower, head) = read_ahead(L1Follower::new(self.l1.clone(), config), stop);
-        let mut coming = Coming::new(follower);
+        let (mut coming, head) = Coming::read(L1Follower::new(self.l1.clone(), config), stop);
         self.l1_head = head;
         while let Some(event) = coming.next(&self.stop).await {
             match event {
@@ -300,71 +295,6 @@ impl Pauses {
         let pause = self.next.min(MAX_PAUSE);
         self.next = pause.saturating_mul(2);
         pause
-    }
-}
-
-type Events = mpsc::Receiver<Result<FollowEvent, L1Error>>;
-
-/// Reads L1 in a task of its own while blocks are derived; the head it saw last stands beside.
-fn read_ahead(mut follower: L1Follower, stop: CancellationToken) -> (Events, watch::Receiver<BlockRef>) {
-    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
-    let (head, heads) = watch::channel(UNKNOWN_HEAD);
-    tokio::spawn(async move {
-        loop {
-            let event = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                event = follower.next() => event,
-            };
-            head.send_replace(follower.head().unwrap_or(UNKNOWN_HEAD));
-            let last = event.as_ref().is_err_and(L1Error::is_about_the_chain);
-            if sender.send(event).await.is_err() || last {
-                return;
-            }
-        }
-    });
-    (receiver, heads)
-}
-
-/// What L1 brings, and the next block of it as far as it was prepared.
-struct Coming {
-    events: Events,
-    next: Option<Result<FollowEvent, L1Error>>,
-    fed: Option<(BlockRef, FedBlock)>,
-}
-
-impl Coming {
-    const fn new(events: Events) -> Self {
-        Self { events, next: None, fed: None }
-    }
-
-    async fn next(&mut self, stop: &CancellationToken) -> Option<Result<FollowEvent, L1Error>> {
-        if let Some(next) = self.next.take() {
-            return Some(next);
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            event = self.events.recv() => event,
-        }
-    }
-
-    /// The block with its data, if that was fetched already.
-    fn prepared(&mut self, block: &L1Block) -> Option<FedBlock> {
-        self.fed.take().and_then(|(at, fed)| (at == block.block_ref()).then_some(fed))
-    }
-
-    /// Fetches the data of the block that comes next and begins to read it. What fails is tried again in its turn; may be
-    /// dropped at any point.
-    async fn prepare(&mut self, feed: &Feed, lookahead: Lookahead) {
-        if self.next.is_none() {
-            self.next = self.events.recv().await;
-        }
-        let Some(Ok(FollowEvent::Block(block))) = &self.next else { return };
-        if let Ok(mut fed) = feed.prepare(block).await {
-            lookahead.begin(&mut fed.block);
-            self.fed = Some((block.block_ref(), fed));
-        }
     }
 }
 

@@ -26,6 +26,7 @@
 
 mod attestation;
 mod book;
+mod coming;
 mod driver;
 mod duties;
 mod engine;

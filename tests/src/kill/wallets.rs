@@ -58,14 +58,17 @@ impl Wallets {
         let mut wrong = Vec::new();
         let params: Vec<Value> = self.users.iter().map(|user| json!([user.wallet.address, "latest"])).collect();
         let nonces: Vec<U64> = rpc.calls("eth_getTransactionCount", &params).await.wrap_err("nonces")?;
-        for (user, nonce) in self.users.iter_mut().zip(nonces) {
+        for (user, nonce) in self.users.iter().zip(&nonces) {
             let (nonce, address): (u64, Address) = (nonce.to(), user.wallet.address);
-            if nonce < user.answered || nonce > user.wallet.nonce {
-                let (answered, sent) = (user.answered, user.wallet.nonce);
+            let (answered, sent) = (user.answered, user.wallet.nonce);
+            if nonce < answered || nonce > sent {
                 wrong.push(format!("nonce of {address} is {nonce}: {answered} were answered and {sent} sent"));
-                continue;
             }
-            (user.wallet.nonce, user.answered) = (nonce, nonce);
+        }
+        if wrong.is_empty() {
+            for (user, nonce) in self.users.iter_mut().zip(nonces) {
+                (user.wallet.nonce, user.answered) = (nonce.to(), nonce.to());
+            }
         }
         Ok(wrong)
     }

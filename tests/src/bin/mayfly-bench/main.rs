@@ -121,6 +121,8 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
     let programs = Programs { most_open: args.most_open, ..Programs::find(args.mayfly.clone(), args.dir.clone())? };
     let amounts = args.amounts();
     let machine = machine(&programs)?;
+    let fewest = args.modes.iter().map(|mode| mode.per_request()).max().unwrap_or(1);
+    eyre::ensure!(args.most_open.is_none_or(|open| open >= fewest), "--most-open has to hold a request, {fewest}");
     let mut runs = Vec::new();
     for &workload in &args.workloads {
         for &mode in &args.modes {

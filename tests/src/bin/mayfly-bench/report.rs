@@ -189,12 +189,17 @@ fn at_most(name: String, value: f64, limit: f64) -> Criterion {
 /// One run of the node, beside those of others under the same load.
 fn of_run(run: &Run, runs: &[Run], machine: &Machine) -> Vec<Criterion> {
     let what = format!("{} {}", word(&run.workload), word(&run.mode));
-    let beside = |target| runs.iter().find(|o| o.target == target && o.workload == run.workload && o.mode == run.mode);
+    let like = |other: &&Run| other.workload == run.workload && other.mode == run.mode;
+    let beside = |target| runs.iter().find(|other| like(other) && other.target == target);
     let asked = asked(run.mode).filter(|_| run.workload == Workload::Erc20);
     let mut all = Vec::new();
-    if let Some(anvil) = beside(Target::AnvilBlocktime) {
-        let rate = run.included_tx_per_s / anvil.included_tx_per_s;
-        let cpu = run.server_cpu_us_per_tx / anvil.server_cpu_us_per_tx;
+    // Whichever way anvil's blocks of a second do better.
+    let anvils: Vec<&Run> = [Target::AnvilBlocktime, Target::AnvilHashes].into_iter().filter_map(beside).collect();
+    if !anvils.is_empty() {
+        let most = anvils.iter().map(|anvil| anvil.included_tx_per_s).fold(f64::MIN, f64::max);
+        let least = anvils.iter().map(|anvil| anvil.server_cpu_us_per_tx).fold(f64::MAX, f64::min);
+        let rate = run.included_tx_per_s / most;
+        let cpu = run.server_cpu_us_per_tx / least;
         let (rate_limit, cpu_limit) =
             asked.as_ref().map_or((MIN_RATE_RATIO, MAX_CPU_RATIO), |asked| (asked.rate_ratio, asked.cpu_ratio.recip()));
         all.push(at_least(format!("{what}: tx/s over anvil's"), rate, rate_limit));
@@ -344,6 +349,10 @@ mod tests {
         let quick = run(Target::AnvilInstant, 560.0, 5_000.0, 9.0);
         let missed_at_once = missed(vec![good(), anvil.clone(), quick], vec![], vec![]);
         assert!(matches!(&missed_at_once[..], [one] if one.contains("at once")), "{missed_at_once:?}");
+        // Anvil counts as it does best.
+        let hashes = run(Target::AnvilHashes, 4_100.0, 400.0, 900.0);
+        let missed_best = missed(vec![good(), anvil.clone(), hashes], vec![], vec![]);
+        assert!(matches!(&missed_best[..], [one] if one.contains("tx/s over anvil's")), "{missed_best:?}");
         let light = run(Target::AnvilBlocktime, 4_000.0, 319.0, 900.0);
         let missed_cpu = missed(vec![good(), light], vec![], vec![]);
         assert!(matches!(&missed_cpu[..], [one] if one.contains("CPU per transaction over")), "{missed_cpu:?}");

@@ -198,8 +198,10 @@ async fn block_number(client: &mut Client, tag: &str) -> eyre::Result<u64> {
 async fn start_anvil(binary: &Path, dir: &Path, block_seconds: Option<u32>) -> eyre::Result<(String, Vec<Process>)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut command = Command::new(binary);
-    // Quiet: what it prints for every transaction is no part of the comparison.
+    // Quiet: what it prints for every transaction is no part of the comparison. Older states go below its home, and would
+    // stay there.
     command
+        .env("HOME", dir)
         .args(["--quiet", "--host", "127.0.0.1", "--port", &port.to_string()])
         .args(["--gas-limit", &ANVIL_GAS_LIMIT.to_string()])
         .args(["--block-base-fee-per-gas", "0", "--gas-price", "0", "--disable-min-priority-fee"]);

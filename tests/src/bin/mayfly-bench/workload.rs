@@ -66,7 +66,8 @@ impl Mode {
         }
     }
 
-    fn per_request(self) -> usize {
+    /// Transactions of one request.
+    pub(crate) fn per_request(self) -> usize {
         match self {
             Self::Single | Self::Ws => 1,
             Self::Batch100 => 100,
