@@ -176,7 +176,7 @@ impl Executor {
             self.realign_pool();
         }
         let Some(block) = sealed else { return Ok(false) };
-        self.last_seal = Some(started);
+        self.cadence.sealed(started, block.transactions.len());
         let metrics = &self.shared.metrics;
         metrics.blocks.inc();
         metrics.transactions.inc_by(block.transactions.len() as u64);

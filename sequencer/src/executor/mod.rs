@@ -4,6 +4,7 @@
 //! [`ChainView`](crate::view::ChainView).
 
 mod build;
+mod cadence;
 mod enter;
 mod events;
 mod held;

@@ -12,6 +12,7 @@ use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cadence::Cadence;
 use super::held::Held;
 use super::lead::Lead;
 use super::mailbox::Mailbox;
@@ -163,7 +164,7 @@ pub(crate) struct Executor {
     /// The pace at a block, by its hash.
     pub(super) pace: (B256, Pace),
     /// When the building of the last block began.
-    pub(super) last_seal: Option<Instant>,
+    pub(super) cadence: Cadence,
     pub(super) lead: Lead,
     pub(super) generation: u64,
     pub(super) trouble: String,
@@ -226,6 +227,7 @@ impl Executor {
             window: Window::new(&parts.from),
             stands: parts.stands,
             derived: HashSet::new(),
+            cadence: Cadence::new(Terms::from(parts.info.as_ref()).block_time),
             terms: Terms::from(parts.info.as_ref()),
             info: parts.info,
             settings: parts.settings,
@@ -240,7 +242,6 @@ impl Executor {
             clock: parts.clock,
             synced: false,
             pace: (B256::ZERO, Pace::default()),
-            last_seal: None,
             lead: Lead::default(),
             generation: 0,
             trouble: String::new(),
@@ -272,8 +273,7 @@ impl Executor {
         // One at a time: what arrived meanwhile comes first.
         let due = self.next_seal().is_none_or(|at| at <= self.clock.instant());
         if due && self.wants_block() && !self.build_block()? {
-            // Not again before a block time has passed.
-            self.last_seal = Some(self.clock.instant());
+            self.cadence.missed(self.clock.instant());
         }
         self.publish();
         Ok(true)
@@ -362,7 +362,7 @@ impl Executor {
 
     /// When the next block may be sealed; at once if there was none yet.
     fn next_seal(&self) -> Option<Instant> {
-        self.last_seal.map(|last| last + self.terms.block_time)
+        self.cadence.next(self.clock.instant())
     }
 
     fn deadline(&self) -> Instant {
