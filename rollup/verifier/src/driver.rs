@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
-use mayfly_l1::{
-    BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower,
-};
+use mayfly_l1::{BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Follower};
 use mayfly_rollup::RollupInfo;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -97,7 +95,7 @@ impl Verifier {
     async fn run(mut self, mut engine: Engine, readers: watch::Sender<mayfly_evm::ChainReader>) {
         let mut pauses = Pauses::new(self.poll);
         loop {
-            let run = self.follow(engine).await;
+            let run = Box::pin(self.follow(engine)).await;
             match run {
                 Ok(End::Stopped) => return,
                 Ok(End::StartAgain) => {}
