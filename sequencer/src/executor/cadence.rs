@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// Transactions of a block time that need not wait for its end. Above this rate each block would hold one or two, and
-/// what a block costs by itself (roots, a header, a place in the log) would be most of the work.
-const QUICK: u32 = 25;
-/// So many at once, after some quiet.
-const MOST_QUICK: i64 = 2 * QUICK as i64;
+/// Transactions of a block time that need not wait for its end, on and on. With more, what a block costs by itself (roots,
+/// a header, a place in the log, a message to every subscriber) would be most of the work.
+const QUICK: u32 = 4;
+/// So many after some quiet.
+const MOST_QUICK: i64 = 1_000;
 /// After a load, blocks keep their distance for at most so many block times.
 const LONGEST_DEBT: i64 = 20 * QUICK as i64;
 
@@ -38,9 +38,11 @@ impl Cadence {
     }
 
     /// When the next one is due; at once if there was none yet.
-    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         let last = self.last?;
-        Some(if self.quick_at(now) > 0 { last } else { last + self.block_time })
+        // One more than nothing.
+        let missing = u32::try_from(1 - self.quick.min(1)).unwrap_or(u32::MAX);
+        Some(last + self.block_time.min(self.block_time * missing / QUICK))
     }
 
     fn quick_at(&self, now: Instant) -> i64 {
@@ -63,14 +65,14 @@ mod tests {
         let start = Instant::now();
         let mut cadence = Cadence::new(BLOCK_TIME);
         let (mut blocks, mut taken) = (0, 0);
-        for us in 0..3_000_000u64 {
+        for us in 0..9_000_000u64 {
             let now = start + Duration::from_micros(us);
             let arrived = us * u64::from(per_second) / 1_000_000;
-            if arrived > taken && cadence.next(now).is_none_or(|due| due <= now) {
+            if arrived > taken && cadence.next().is_none_or(|due| due <= now) {
                 cadence.sealed(now, (arrived - taken) as usize);
                 taken = arrived;
                 // Not what came while it settled.
-                blocks += usize::from(us >= 2_000_000);
+                blocks += usize::from(us >= 8_000_000);
             }
         }
         blocks
@@ -78,8 +80,8 @@ mod tests {
 
     #[test]
     fn little_is_sealed_at_once_and_a_load_keeps_its_distance() {
-        assert_eq!(blocks_at(100), 100);
-        assert_eq!(blocks_at(1_000), 1_000);
+        assert_eq!(blocks_at(20), 20);
+        assert_eq!(blocks_at(150), 150);
         assert_eq!(blocks_at(5_000), 50);
         assert_eq!(blocks_at(100_000), 50);
     }
@@ -88,12 +90,26 @@ mod tests {
     fn after_a_load_it_is_quick_again_soon() {
         let start = Instant::now();
         let mut cadence = Cadence::new(BLOCK_TIME);
-        assert_eq!(cadence.next(start), None);
+        assert_eq!(cadence.next(), None);
         cadence.sealed(start, 1_000_000);
-        assert_eq!(cadence.next(start), Some(start + BLOCK_TIME));
-        let later = start + 20 * BLOCK_TIME;
-        assert_eq!(cadence.next(later), Some(start + BLOCK_TIME));
-        assert_eq!(cadence.next(later + BLOCK_TIME), Some(start));
+        assert_eq!(cadence.next(), Some(start + BLOCK_TIME));
+        // A debt of twenty block times, and what makes up for this block.
+        let later = start + 21 * BLOCK_TIME;
+        cadence.sealed(later, 1);
+        assert_eq!(cadence.next(), Some(later));
+    }
+
+    #[test]
+    fn who_sends_one_after_the_other_is_answered_at_once_for_a_long_while() {
+        let start = Instant::now();
+        let mut cadence = Cadence::new(BLOCK_TIME);
+        for number in 0..999 {
+            cadence.sealed(start, 1);
+            assert_eq!(cadence.next(), Some(start), "{number}");
+        }
+        // Then each takes its share of a block time.
+        cadence.sealed(start, 1);
+        assert_eq!(cadence.next(), Some(start + BLOCK_TIME / QUICK));
     }
 
     #[test]
@@ -101,7 +117,6 @@ mod tests {
         let start = Instant::now();
         let mut cadence = Cadence::new(BLOCK_TIME);
         cadence.missed(start);
-        let (soon, due) = (start + BLOCK_TIME * 19 / 20, start + BLOCK_TIME);
-        assert_eq!((cadence.next(start), cadence.next(soon), cadence.next(due)), (Some(due), Some(due), Some(due)));
+        assert_eq!(cadence.next(), Some(start + BLOCK_TIME));
     }
 }

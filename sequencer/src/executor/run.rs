@@ -362,7 +362,7 @@ impl Executor {
 
     /// When the next block may be sealed; at once if there was none yet.
     fn next_seal(&self) -> Option<Instant> {
-        self.cadence.next(self.clock.instant())
+        self.cadence.next()
     }
 
     fn deadline(&self) -> Instant {

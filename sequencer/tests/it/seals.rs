@@ -19,13 +19,13 @@ async fn an_idle_sequencer_seals_on_arrival() {
         assert_eq!(sequencer.wait_receipt(hash, PATIENCE).await.unwrap().block.header.number, number);
     }
     // After a load, the next one waits for its block time.
-    let load: Vec<Bytes> = (0..48).map(|_| user.pay(Address::repeat_byte(1), 0)).collect();
+    let load: Vec<Bytes> = (0..1_000).map(|_| user.pay(Address::repeat_byte(1), 0)).collect();
     for taken in sequencer.submit(load, Origin::Local).await {
         sequencer.wait_receipt(taken.unwrap(), PATIENCE).await.unwrap();
     }
     let latest = sequencer.status().latest.number;
     sequencer.submit_one(user.pay(Address::repeat_byte(1), 0), Origin::Local).await.unwrap();
-    assert_eq!(sequencer.pending_nonce(user.key.address()).await.unwrap(), 52);
+    assert_eq!(sequencer.pending_nonce(user.key.address()).await.unwrap(), 1_004);
     assert_eq!((sequencer.status().latest.number, sequencer.status().pool_transactions), (latest, 1));
     sequencer.shutdown().await;
 }
@@ -38,7 +38,7 @@ async fn under_load_a_block_is_sealed_at_most_every_block_time() {
     let mut users: Vec<User> = (0..20).map(|_| User::new(Key::random(), &env.info)).collect();
     // What need not wait is used up.
     let before: Vec<Bytes> =
-        users.iter_mut().flat_map(|user| [(); 10].map(|()| user.pay(Address::repeat_byte(1), 0))).collect();
+        users.iter_mut().flat_map(|user| [(); 60].map(|()| user.pay(Address::repeat_byte(1), 0))).collect();
     for taken in sequencer.submit(before, Origin::Local).await {
         sequencer.wait_receipt(taken.unwrap(), PATIENCE).await.unwrap();
     }
