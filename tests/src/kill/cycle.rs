@@ -29,8 +29,8 @@ const DEPOSIT: u32 = 5;
 const POLL: Duration = Duration::from_millis(20);
 /// L1 takes back so many blocks where a crash point needs it.
 const REORG_DEPTH: u64 = 4;
-/// So long the node works before L1 takes something back: a batch is mined in it, and that is noted.
-const BEFORE_REORG: Duration = Duration::from_millis(2_600);
+/// So long the node works before L1 takes something back.
+const BEFORE_REORG: Duration = Duration::from_millis(1_200);
 
 impl Torture {
     /// Runs the node through one plan; it is dead afterwards.
