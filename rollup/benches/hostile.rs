@@ -8,8 +8,9 @@
 #[path = "../tests/it/sim.rs"]
 mod sim;
 
-use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
-use mayfly_rollup::batch::{BatchBlock, MAX_BLOCKS, MAX_COLUMNS_BYTES, encode};
+use alloy_consensus::{Signed, TxLegacy};
+use alloy_primitives::{B256, Bytes, Signature, TxKind, U256, hex, uint};
+use mayfly_rollup::batch::{BatchBlock, MAX_BLOCKS, MAX_COLUMNS_BYTES, MAX_TRANSACTIONS, encode};
 use sim::{Derived, L1_START, Sim, Wallet};
 use std::time::Instant;
 
@@ -63,7 +64,7 @@ fn working(sim: &Sim, wallet: &mut Wallet) -> Vec<u8> {
 }
 
 type Shape = fn(&Sim, &mut Wallet) -> Vec<u8>;
-const SHAPES: [(&str, Shape); 12] = [
+const SHAPES: [(&str, Shape); 13] = [
     ("an empty block", |sim, _| encode(sim.chain.head().hash, &[block(sim, Vec::new())]).unwrap()),
     ("another parent", |sim, _| encode(B256::repeat_byte(1), &[block(sim, Vec::new())]).unwrap()),
     ("780,000 bytes of noise", |_, _| {
@@ -81,6 +82,14 @@ const SHAPES: [(&str, Shape); 12] = [
         wallet.nonce += 1;
         rows.push(block(sim, vec![send(wallet)]));
         encode(sim.chain.head().hash, &rows).unwrap()
+    }),
+    ("65,536 near-copies", |sim, _| {
+        // A point of the curve, so that there is a sender.
+        let r = uint!(0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798_U256);
+        let signature = Signature::new(r, U256::from(9), false);
+        let copy = |value: u64| TxLegacy { value: U256::from(value), ..TxLegacy::default() };
+        let copies = (0..MAX_TRANSACTIONS as u64).map(|value| Signed::new_unhashed(copy(value), signature).into());
+        encode(sim.chain.head().hash, &[block(sim, copies.collect())]).unwrap()
     }),
     ("more gas than a window", |sim, wallet| burning(sim, wallet, 300, false)),
     ("a window's gas, then a gap", |sim, wallet| burning(sim, wallet, 250, true)),

@@ -27,11 +27,7 @@ pub fn decode(payload: &[u8]) -> Result<Payload, BatchError> {
         return Err(BatchError::TooLarge { what: "payload", size: payload.len(), max: MAX_PAYLOAD_BYTES });
     }
     let mut prefix = Reader::new(payload);
-    match prefix.u8("format")? {
-        PAYLOAD_FORMAT => {}
-        format => return Err(BatchError::Format(format)),
-    }
-    let parent_hash = B256::from(prefix.array("parent hash")?);
+    let parent_hash = read_parent(&mut prefix)?;
     let columns_len = u32::from_be_bytes(prefix.array("columns length")?) as usize;
     let frame_len = u32::from_be_bytes(prefix.array("frame length")?) as usize;
     let columns = frame::decompress(prefix.take(frame_len, "frame")?, columns_len)?;
@@ -75,6 +71,21 @@ pub fn decode(payload: &[u8]) -> Result<Payload, BatchError> {
     drop(signatures);
     prefix.finish("payload")?;
     Ok(Payload { parent_hash, blocks: blocks.into_iter().map(|(block, _)| block).collect() })
+}
+
+/// The block that a payload says it builds on. The rest of it is not looked at.
+///
+/// # Errors
+/// If it is of another format, or cut off before.
+pub fn parent_of(payload: &[u8]) -> Result<B256, BatchError> {
+    read_parent(&mut Reader::new(payload))
+}
+
+fn read_parent(prefix: &mut Reader<'_>) -> Result<B256, BatchError> {
+    match prefix.u8("format")? {
+        PAYLOAD_FORMAT => Ok(B256::from(prefix.array("parent hash")?)),
+        format => Err(BatchError::Format(format)),
+    }
 }
 
 /// The block table, with each block's number of transactions, and their sum.

@@ -19,7 +19,7 @@ mod wire;
 
 pub use blob::{BLOB_BYTES, BLOB_CAPACITY_BYTES, MAX_BLOBS, pack_blobs, unpack_blobs};
 pub use block::{BatchBlock, Payload};
-pub use decode::decode;
+pub use decode::{decode, parent_of};
 pub use encode::encode;
 pub use encoder::{BatchEncoder, EncodedBatch, PendingBlock};
 pub use limits::*;

@@ -32,6 +32,6 @@ pub use driver::{BatchOutcome, Derivation, Step};
 pub use events::InboxEvent;
 pub use execute::{execute_queue_item, payload_blocks};
 pub use l1::{L1Block, L1Origin, L1Ref};
-pub use pace::{BLOCK_COST, GAS_PER_SECOND, Pace, WINDOW_SECONDS};
+pub use pace::{BLOCK_COST, GAS_PER_SECOND, Pace, SIGNATURE_COST, WINDOW_SECONDS};
 pub use position::Position;
 pub use queue::{Queue, QueueItem, QueueKind, queue_transaction, rolling_hash};

@@ -13,6 +13,8 @@ pub const WINDOW_SECONDS: u64 = 16;
 pub const GAS_PER_SECOND: u64 = 1 << 29;
 /// What a block costs besides the gas it uses: roots, header, its place in the log.
 pub const BLOCK_COST: u64 = 1 << 17;
+/// What recovering a sender costs.
+pub const SIGNATURE_COST: u64 = 1 << 15;
 
 /// Work in vain is waited for so many times as long as other work.
 const WASTE_FACTOR: u64 = 4;
@@ -65,10 +67,16 @@ impl Pace {
     }
 }
 
-/// How long everybody is spared after executing all this in vain.
-pub(super) fn seconds_wasted<'a>(blocks: impl IntoIterator<Item = &'a SealedBlock>, block_gas_limit: u64) -> u64 {
-    let costs = blocks.into_iter().map(|block| cost(block.header.gas_used));
-    costs.fold(block_gas_limit, u64::saturating_add) / (GAS_PER_SECOND / WASTE_FACTOR)
+/// What these blocks cost.
+pub(super) fn cost_of<'a>(blocks: impl IntoIterator<Item = &'a SealedBlock>) -> u64 {
+    blocks.into_iter().map(|block| cost(block.header.gas_used)).fold(0, u64::saturating_add)
+}
+
+/// How long everybody is spared after work in vain that cost this. Never less than a second, by which L1's next block is
+/// later at least: so no L1 block holds two payloads that are read in vain.
+pub(super) const fn seconds_wasted(cost: u64) -> u64 {
+    let seconds = cost.div_ceil(GAS_PER_SECOND / WASTE_FACTOR);
+    if seconds == 0 { 1 } else { seconds }
 }
 
 const fn cost(gas_used: u64) -> u64 {
@@ -109,6 +117,14 @@ mod tests {
         assert_eq!(pace.left_by_now(32, 4), 4 * GAS_PER_SECOND - BLOCK_COST);
         // Late in a window it is the window that ends first.
         assert!(pace.left_by_now(31, 4) > pace.left(31).unwrap());
+    }
+
+    #[test]
+    fn work_in_vain_is_waited_for_and_never_less_than_a_second() {
+        let second = GAS_PER_SECOND / WASTE_FACTOR;
+        assert_eq!([0, 1, second, second + 1].map(seconds_wasted), [1, 1, 1, 2]);
+        assert_eq!(seconds_wasted(SIGNATURE_COST << 16), 16, "as many signatures as a payload may hold");
+        assert_eq!(seconds_wasted(u64::MAX), u64::MAX / second + 1);
     }
 
     /// Ten thousand transfers a second in blocks of 20 ms never meet the bound.

@@ -8,8 +8,8 @@ use super::driver::{BatchOutcome, Derivation, Step};
 use super::events::InboxEvent;
 use super::execute::{BlockFailure, run_block};
 use super::l1::L1Origin;
-use super::pace::{Pace, seconds_wasted};
-use super::payload::{OpenBlock, OpenPayload, open};
+use super::pace::{Pace, cost_of, seconds_wasted};
+use super::payload::{OpenBlock, OpenPayload, Refused, open};
 use super::position::Position;
 use crate::error::DeriveError;
 use alloy_consensus::Header;
@@ -48,24 +48,35 @@ impl Derivation {
         let parent = L2Ref { number: chain.head().number(), hash: chain.head().hash };
         let opened = match self.check_debt(&batch) {
             Ok(()) => open(&batch, parent.hash),
-            Err(reason) => Err(reason),
+            Err(reason) => Err(Refused::unread(reason)),
         };
         let (plan, invalid) = match opened {
             Ok(Some(payload)) => (Plan::Payload(payload), None),
             Ok(None) => (self.queue_plan(&batch)?, None),
-            Err(reason) => (self.queue_plan(&batch)?, Some(reason)),
+            Err(refused) => {
+                let plan = self.queue_plan(&batch)?;
+                if let Some(cost) = refused.cost {
+                    self.owe(&batch.header, cost);
+                }
+                (plan, Some(refused.reason))
+            }
         };
         self.batch = Some(BatchWork { batch, parent, parent_pace: self.now.pace, plan, invalid });
         Ok(())
     }
 
-    /// What earlier payloads made everybody execute in vain is waited for before another is read.
+    /// What earlier payloads made everybody do in vain is waited for before another is read.
     fn check_debt(&self, batch: &PostedBatch) -> Result<(), String> {
         let (time, until) = (batch.header.includedTime, self.now.owed_until);
         if batch.header.codec == CODEC_FORCED || time >= until {
             return Ok(());
         }
         Err(format!("included at {time}, and no payload is read before {until}"))
+    }
+
+    /// A payload cost this in vain.
+    fn owe(&mut self, batch: &BatchHeader, cost: u64) {
+        self.now.owed_until = self.now.owed_until.max(batch.includedTime).saturating_add(seconds_wasted(cost));
     }
 
     fn check_batch(&self, l1: &L1Origin, batch: &PostedBatch) -> Result<(), DeriveError> {
@@ -138,9 +149,10 @@ impl Derivation {
         };
         self.stand_at(&chain.head().header.clone(), chain.head().hash)?;
         self.now.pace = work.parent_pace;
-        let wasted = seconds_wasted(blocks.iter().map(Arc::as_ref), self.info.config.blockGasLimit);
-        self.now.owed_until = self.now.owed_until.max(work.batch.header.includedTime).saturating_add(wasted);
-        work.plan = self.queue_plan(&work.batch)?;
+        let plan = std::mem::replace(&mut work.plan, self.queue_plan(&work.batch)?);
+        let read = if let Plan::Payload(payload) = plan { payload.cost } else { 0 };
+        let executed = cost_of(blocks.iter().map(Arc::as_ref)).saturating_add(self.info.config.blockGasLimit);
+        self.owe(&work.batch.header, executed.saturating_add(read));
         work.invalid = Some(reason.clone());
         self.batch = Some(work);
         Ok(Step::Reverted { reason, blocks })

@@ -152,10 +152,11 @@ fn hostile_data_derives_the_queue_blocks_and_nothing_else() {
         41 + u32::from_be_bytes(payload[37..41].try_into().unwrap()) as usize
     }
     type Spoil = fn(&Sim, &mut Wallet) -> Vec<u8>;
-    let cases: [(&str, Spoil); 11] = [
+    let cases: [(&str, Spoil); 12] = [
         ("cut off", |_, _| Vec::new()),
         ("format", |_, _| vec![0xff; 5_000]),
         ("builds on", |sim, wallet| encode(B256::repeat_byte(1), &[good_block(sim, wallet)]).unwrap()),
+        ("builds on", |_, _| [&[1][..], &[0; 32], &[0xff; 5_000]].concat()),
         ("after the end", |sim, wallet| [good(sim, wallet), vec![0]].concat()),
         ("cut off", |sim, wallet| good(sim, wallet)[..100].to_vec()),
         ("after the end of frame", |sim, wallet| {
@@ -179,22 +180,22 @@ fn hostile_data_derives_the_queue_blocks_and_nothing_else() {
             payload[at..].copy_from_slice(&high.to_be_bytes::<32>());
             payload
         }),
-        ("blocks", |_, _| {
+        ("blocks", |sim, _| {
             // A million blocks that compress to nothing.
             let columns = [&[0, 0xc0, 0x84, 0x3d][..], &vec![0; 1 << 20]].concat();
             let frame = zstd::bulk::compress(&columns, 3).unwrap();
             let sizes = [(columns.len() as u32).to_be_bytes(), (frame.len() as u32).to_be_bytes()].concat();
-            [&[1][..], &[0; 32], &sizes, &frame].concat()
+            [&[1][..], sim.chain.head().hash.as_slice(), &sizes, &frame].concat()
         }),
-        ("columns of", |_, _| {
+        ("columns of", |sim, _| {
             let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 3).unwrap();
             let sizes = [(100_u32 << 20).to_be_bytes(), (bomb.len() as u32).to_be_bytes()].concat();
-            [&[1][..], &[0; 32], &sizes, &bomb].concat()
+            [&[1][..], sim.chain.head().hash.as_slice(), &sizes, &bomb].concat()
         }),
-        ("frame declares", |_, _| {
+        ("frame declares", |sim, _| {
             let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 3).unwrap();
             let sizes = [(1_u32 << 20).to_be_bytes(), (bomb.len() as u32).to_be_bytes()].concat();
-            [&[1][..], &[0; 32], &sizes, &bomb].concat()
+            [&[1][..], sim.chain.head().hash.as_slice(), &sizes, &bomb].concat()
         }),
     ];
     for (words, spoil) in cases {

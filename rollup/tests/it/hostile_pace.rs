@@ -2,10 +2,10 @@
 
 use super::hostile::{good_block, post_blocks, prepared, transfer};
 use super::sim::{Derived, GAS_LIMIT, Sim, Wallet};
-use alloy_consensus::TxEnvelope;
-use alloy_primitives::{TxKind, U256, hex};
-use mayfly_rollup::batch::BatchBlock;
-use mayfly_rollup::derive::{BLOCK_COST, GAS_PER_SECOND, WINDOW_SECONDS};
+use alloy_consensus::{Signed, TxEnvelope, TxLegacy};
+use alloy_primitives::{B256, Signature, TxKind, U256, hex, uint};
+use mayfly_rollup::batch::{BatchBlock, encode};
+use mayfly_rollup::derive::{BLOCK_COST, GAS_PER_SECOND, SIGNATURE_COST, WINDOW_SECONDS};
 
 const WINDOW_GAS: u64 = GAS_PER_SECOND * WINDOW_SECONDS;
 /// What a block that uses up its gas limit costs.
@@ -88,7 +88,7 @@ fn work_in_vain_is_waited_for_before_another_payload_is_read() {
             transactions: Vec::new(),
             sponsors: Vec::new(),
         };
-        let payload = mayfly_rollup::batch::encode(chain.head().hash, &[block]).unwrap();
+        let payload = encode(chain.head().hash, &[block]).unwrap();
         sim.post_payload(payload, false, origin.number, 4);
     };
     sim.mine();
@@ -103,27 +103,84 @@ fn work_in_vain_is_waited_for_before_another_payload_is_read() {
     assert_eq!(reasons[3], "", "{reasons:?}");
 }
 
-/// Nothing is owed for a payload that is refused before it is executed.
-#[test]
-fn a_payload_that_cannot_be_read_costs_the_next_nothing() {
+/// Copies of a transaction that differ in a few bits: they compress to nearly nothing, and each has a sender to recover.
+fn near_copies(count: u64) -> Vec<TxEnvelope> {
+    // A point of the curve, so that there is a sender.
+    let r = uint!(0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798_U256);
+    let signature = Signature::new(r, U256::from(9), false);
+    let copy = |value: u64| TxLegacy { value: U256::from(value), ..TxLegacy::default() };
+    (0..count).map(|value| Signed::new_unhashed(copy(value), signature).into()).collect()
+}
+
+fn payload_of(sim: &Sim, block: BatchBlock) -> Vec<u8> {
+    encode(sim.chain.head().hash, &[block]).unwrap()
+}
+
+/// What a second payload in the same L1 block is told.
+fn told_beside(first: impl Fn(&Sim, &mut Wallet) -> Vec<u8>) -> String {
     let (mut sim, mut wallet) = prepared();
-    let payload = vec![0xff; 100];
     let origin = sim.l1.last().unwrap().number;
+    let payload = first(&sim, &mut wallet);
     sim.post_payload(payload, false, origin, 1);
-    let block = good_block(&sim, &mut wallet);
-    let parent = {
-        let mut copy = Derived::new(&sim.info);
-        let mut l1 = sim.l1.clone();
-        sim.mine();
-        l1.push(sim.l1.last().unwrap().clone());
-        copy.follow(&l1).unwrap();
-        copy.chain.head().clone()
-    };
-    let block = BatchBlock { timestamp: block.timestamp.max(parent.timestamp()), ..block };
-    let payload = mayfly_rollup::batch::encode(parent.hash, &[block]).unwrap();
-    sim.post_payload(payload, false, origin, 4);
+    sim.post_payload(encode(B256::ZERO, &[good_block(&sim, &mut wallet)]).unwrap(), false, origin, 4);
     sim.mine();
     let derived = Derived::of(&sim);
-    let last = derived.outcomes.last().unwrap();
-    assert!(derived.outcomes[derived.outcomes.len() - 2].invalid.is_some() && last.invalid.is_none(), "{last:?}");
+    let [.., before, last] = derived.outcomes.as_slice() else { panic!("two batches") };
+    assert!(before.invalid.is_some());
+    last.invalid.clone().unwrap()
+}
+
+/// Whatever it took to find out that a payload is invalid, no L1 block holds two of them.
+#[test]
+fn of_an_l1_block_one_payload_is_read_in_vain_at_most() {
+    type First = fn(&Sim, &mut Wallet) -> Vec<u8>;
+    let cases: [(&str, First); 4] = [
+        ("cannot be decoded", |sim, wallet| payload_of(sim, good_block(sim, wallet))[..100].to_vec()),
+        ("no sender", |sim, wallet| {
+            let signature = Signature::new(U256::from(5), U256::ONE, false);
+            let tx = Signed::new_unhashed(TxLegacy::default(), signature).into();
+            payload_of(sim, BatchBlock { transactions: vec![tx], ..good_block(sim, wallet) })
+        }),
+        ("no window", |sim, wallet| {
+            payload_of(sim, BatchBlock { timestamp: u64::from(u32::MAX), ..good_block(sim, wallet) })
+        }),
+        ("no funds", |sim, wallet| {
+            let transactions = near_copies(1);
+            payload_of(sim, BatchBlock { transactions, ..good_block(sim, wallet) })
+        }),
+    ];
+    for (name, first) in cases {
+        let told = told_beside(first);
+        assert!(told.contains("no payload is read before"), "{name}: {told}");
+    }
+    // What builds on another block is not read, and an honest sequencer whose parent L1 took back posts such.
+    let told = told_beside(|sim, wallet| encode(B256::repeat_byte(1), &[good_block(sim, wallet)]).unwrap());
+    assert!(told.contains("builds on"), "{told}");
+    let told = told_beside(|_, _| vec![0xff; 100]);
+    assert!(told.contains("builds on"), "{told}");
+}
+
+/// A payload of a few bytes may hold as many signatures as one of many: they are waited for, like execution.
+#[test]
+fn signatures_recovered_in_vain_are_waited_for() {
+    const COUNT: u64 = 12_288;
+    let (mut sim, mut wallet) = prepared();
+    let origin = sim.l1.last().unwrap().number;
+    let block = BatchBlock { transactions: near_copies(COUNT), ..good_block(&sim, &mut wallet) };
+    let payload = payload_of(&sim, block);
+    assert!(payload.len() < 100_000, "{}", payload.len());
+    sim.post_payload(payload, false, origin, 1);
+    sim.mine();
+    // Nobody executed more than a block.
+    let seconds = (COUNT * SIGNATURE_COST + GAS_LIMIT).div_ceil(GAS_PER_SECOND / 4);
+    assert_eq!(seconds, 4);
+    for (later, words) in [(seconds - 1, "no payload is read before"), (1, "builds on")] {
+        sim.l1_seconds = later;
+        sim.post_payload(encode(B256::ZERO, &[good_block(&sim, &mut wallet)]).unwrap(), false, origin, 1);
+        sim.mine();
+        for derived in [Derived::of(&sim), Derived::ahead_of(&sim)] {
+            let told = derived.outcomes.last().unwrap().invalid.clone().unwrap();
+            assert!(told.contains(words), "{later}: {told}");
+        }
+    }
 }

@@ -102,6 +102,8 @@ pub(crate) struct Sim {
     pub(crate) encoder: BatchEncoder,
     events: Vec<InboxEvent>,
     fork: u64,
+    /// How far the next L1 block is from the last one.
+    pub(crate) l1_seconds: u64,
     /// Sequence number and hash of the last batch.
     pub(crate) link: (u64, B256),
     /// Queue items consumed by the sequencer's chain.
@@ -122,6 +124,7 @@ impl Sim {
             encoder: BatchEncoder::new(usize::MAX),
             events: Vec::new(),
             fork: 0,
+            l1_seconds: L1_BLOCK_SECONDS,
             link: (0, info.genesis_claim()),
             consumed: 0,
             origin: L1_START,
@@ -136,7 +139,7 @@ impl Sim {
     }
 
     pub(crate) fn next_time(&self) -> u64 {
-        self.l1.last().map_or(L1_TIME, |block| block.timestamp + L1_BLOCK_SECONDS)
+        self.l1.last().map_or(L1_TIME, |block| block.timestamp + self.l1_seconds)
     }
 
     /// Mines an L1 block with everything that waits.

@@ -7,7 +7,7 @@ use mayfly_verifier::{Roles, VerifierEvent, locate};
 
 use super::world::{HONEST, USER, World, transaction, wait};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn derives_batches_from_calldata_and_blobs() {
     let world = World::new().await;
     let to = Address::repeat_byte(9);
@@ -30,7 +30,7 @@ async fn derives_batches_from_calldata_and_blobs() {
     second.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_payload_consumes_the_queue_and_nothing_else() {
     let world = World::new().await;
     let to = Address::repeat_byte(9);
@@ -69,7 +69,7 @@ async fn an_overdue_deposit_is_forced_in_by_anybody() {
     forcer.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn converges_after_a_reorg_of_five_blocks() {
     let world = World::new().await;
     let to = Address::repeat_byte(9);

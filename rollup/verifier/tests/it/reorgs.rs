@@ -204,10 +204,10 @@ async fn survives(step: Step, depth: u64) {
     }
 }
 
-/// One test a step, so that they run beside each other.
+/// One test a step, so that they run beside each other; on threads, for a verifier reads ahead only there.
 macro_rules! steps {
     ($($name:ident: $step:expr),* $(,)?) => {$(
-        #[tokio::test]
+        #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             for (step, depth) in TABLE.into_iter().filter(|(step, _)| *step == $step) {
                 survives(step, depth).await;
