@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind as Target, U256};
 
 use tokio::sync::OnceCell;
 
-use crate::{Fees, Key, L1Error, sender::blocking};
+use crate::{Fees, Key, L1Error, offload::background};
 
 /// Most blobs in one transaction (EIP-7594).
 pub(crate) const MAX_BLOBS: usize = 6;
@@ -73,7 +73,11 @@ impl Blobs {
     /// Commitments and cell proofs (EIP-7594).
     pub(crate) async fn sidecar(&self) -> Result<&BlobTransactionSidecarEip7594, L1Error> {
         let inner = Arc::clone(&self.0);
-        self.0.sidecar.get_or_try_init(|| blocking(move || sidecar(inner.blobs.clone()))).await
+        let compute = || async {
+            let made = background(move || sidecar(inner.blobs.clone())).await;
+            made.map_err(|error| L1Error::Kzg(error.to_string()))?
+        };
+        self.0.sidecar.get_or_try_init(compute).await
     }
 }
 

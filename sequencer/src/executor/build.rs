@@ -176,12 +176,13 @@ impl Executor {
             self.realign_pool();
         }
         let Some(block) = sealed else { return Ok(false) };
-        self.cadence.sealed(started, block.transactions.len());
+        let took = self.clock.instant().saturating_duration_since(started);
+        self.cadence.sealed(started, took, block.transactions.len());
         let metrics = &self.shared.metrics;
         metrics.blocks.inc();
         metrics.transactions.inc_by(block.transactions.len() as u64);
         metrics.gas.inc_by(block.header.gas_used);
-        metrics.build_seconds.observe(started.elapsed().as_secs_f64());
+        metrics.build_seconds.observe(took.as_secs_f64());
         let queue = (plan.queue_end, plan.items.len() as u32);
         let unposted = UnpostedBlock::new(&block, plan.origin, queue, filled.queue_transactions);
         self.shared.unposted.lock().push(unposted);

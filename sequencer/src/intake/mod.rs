@@ -1,7 +1,8 @@
-//! From raw bytes to checked transactions, off the async runtime: decode, static rules, signature recovery on a
-//! bounded thread pool in micro-batches, admission. What passes goes to the executor with its answer channel.
+//! From raw bytes to checked transactions, off the async runtime: decode, static rules, signature recovery by a bounded
+//! number of threads, admission. What passes goes to the executor with its answer channel.
 
 mod check;
+mod inbox;
 mod intrinsic;
 mod recover;
 #[cfg(test)]

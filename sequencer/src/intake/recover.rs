@@ -1,8 +1,7 @@
-//! The thread that gathers submissions into micro-batches and the pool that recovers their senders.
+//! The threads that check submissions and recover their senders.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use alloy_primitives::{B256, Bytes};
@@ -10,24 +9,16 @@ use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::check::Rules;
+use super::inbox::{Answer, Counted, FEW, Inbox, Job, Shut};
 use crate::admission::{Admission, Submission};
 use crate::error::{SequencerError, SubmitError};
 use crate::origin::Origin;
 use crate::pool::Pooled;
 
-/// Transactions recovered in one go.
-const MICRO_BATCH: usize = 512;
 /// Transactions of one call.
 pub(crate) const MAX_SUBMISSION: usize = 1_000;
-/// Calls that may wait for the thread.
-const MAX_JOBS: usize = 16_384;
 /// Transactions between arrival and answer.
 const MAX_IN_FLIGHT: usize = 32_768;
-/// Below so many transactions splitting the work costs more than it saves.
-const MIN_SPLIT: usize = 4;
-
-/// One result per transaction of a call, in order.
-pub(crate) type Answer = oneshot::Sender<Vec<Result<B256, SubmitError>>>;
 
 /// A call's transactions after all checks without state.
 pub(crate) struct Checked {
@@ -36,53 +27,51 @@ pub(crate) struct Checked {
     _count: Counted,
 }
 
-struct Job {
-    raws: Vec<Bytes>,
-    origin: Origin,
-    at: Instant,
-    answer: Answer,
-    count: Counted,
-}
-
-/// Transactions under way, counted until the call is answered.
-struct Counted(Arc<AtomicUsize>, usize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::Relaxed);
-    }
-}
-
 /// What the intake needs from the rest.
 pub(crate) struct IntakeParts<F> {
     pub(crate) rules: Rules,
     pub(crate) admission: Admission,
     pub(crate) threads: usize,
-    /// Takes what passed; `false` ends the thread.
+    /// Takes what passed; `false` ends the threads.
     pub(crate) deliver: F,
 }
 
-/// The sending side. Dropped, it ends the thread.
+/// The sending side. Dropped, it ends the threads.
 #[derive(Clone)]
 pub(crate) struct Intake {
-    jobs: SyncSender<Job>,
+    inbox: Arc<Door>,
     in_flight: Arc<AtomicUsize>,
 }
 
+/// Closes the inbox once nobody is left on this side of it.
+struct Door(Arc<Inbox>);
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Intake {
-    /// Starts the thread and its pool.
+    /// Starts the threads.
     pub(crate) fn start<F>(parts: IntakeParts<F>) -> Result<Self, SequencerError>
     where
-        F: Fn(Checked) -> bool + Send + 'static,
+        F: Fn(Checked) -> bool + Send + Sync + 'static,
     {
+        let threads = parts.threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(parts.threads)
+            .num_threads(threads)
             .thread_name(|i| format!("recover-{i}"))
             .build()
             .map_err(|e| SequencerError::Config(format!("recovery threads: {e}")))?;
-        let (jobs, inbox) = sync_channel(MAX_JOBS);
-        std::thread::Builder::new().name("intake".to_owned()).spawn(move || run(&inbox, &pool, &parts))?;
-        Ok(Self { jobs, in_flight: Arc::default() })
+        let inbox = Arc::new(Inbox::new(threads));
+        let shared = Arc::new((parts, pool));
+        for index in 0..threads {
+            let (door, shared) = (Door(Arc::clone(&inbox)), Arc::clone(&shared));
+            let work = move || run(&door.0, &shared.1, &shared.0);
+            std::thread::Builder::new().name(format!("intake-{index}")).spawn(work)?;
+        }
+        Ok(Self { inbox: Arc::new(Door(inbox)), in_flight: Arc::default() })
     }
 
     /// Hands `raws` over; one result per transaction comes back.
@@ -95,44 +84,34 @@ impl Intake {
         if count > MAX_SUBMISSION {
             return all(SubmitError::PoolFull(MAX_SUBMISSION));
         }
-        let before = self.in_flight.fetch_add(count, Ordering::Relaxed);
-        let counted = Counted(Arc::clone(&self.in_flight), count);
+        let (before, counted) = Counted::add(&self.in_flight, count);
         if before + count > MAX_IN_FLIGHT {
             return all(SubmitError::PoolFull(MAX_IN_FLIGHT));
         }
         let (answer, result) = oneshot::channel();
-        let job = Job { raws, origin, at: Instant::now(), answer, count: counted };
-        match self.jobs.try_send(job) {
+        match self.inbox.0.push(Job { raws, origin, at: Instant::now(), answer, count: counted }) {
             Ok(()) => result.await.unwrap_or_else(|_| all(SubmitError::Closed)),
-            Err(std::sync::mpsc::TrySendError::Full(_)) => all(SubmitError::PoolFull(MAX_IN_FLIGHT)),
-            Err(std::sync::mpsc::TrySendError::Disconnected(_)) => all(SubmitError::Closed),
+            Err(Shut::Full) => all(SubmitError::PoolFull(MAX_IN_FLIGHT)),
+            Err(Shut::Closed) => all(SubmitError::Closed),
         }
     }
 }
 
-fn run<F: Fn(Checked) -> bool>(inbox: &Receiver<Job>, pool: &rayon::ThreadPool, parts: &IntakeParts<F>) {
-    while let Ok(first) = inbox.recv() {
-        let mut count = first.raws.len();
-        let mut jobs = vec![first];
-        while count < MICRO_BATCH {
-            let Ok(job) = inbox.try_recv() else { break };
-            count += job.raws.len();
-            jobs.push(job);
-        }
-        let work: Vec<(&Bytes, Origin, Instant)> =
-            jobs.iter().flat_map(|j| j.raws.iter().map(|raw| (raw, j.origin, j.at))).collect();
-        let rules = parts.rules;
-        let checked: Vec<Result<Pooled, SubmitError>> = if work.len() <= MIN_SPLIT {
-            work.iter().map(|(raw, origin, at)| rules.check(raw, *origin, *at)).collect()
-        } else {
-            let check = |(raw, origin, at): &(&Bytes, Origin, Instant)| rules.check(raw, *origin, *at);
-            pool.install(|| work.par_iter().with_min_len(MIN_SPLIT).map(check).collect())
-        };
-        let mut checked = checked.into_iter();
-        for job in jobs {
-            let mine = checked.by_ref().take(job.raws.len());
-            let transactions = mine.map(|result| admit(result?, &parts.admission)).collect();
-            if !(parts.deliver)(Checked { transactions, answer: job.answer, _count: job.count }) {
+/// A thread: checks its share of what waits, with the pool's help where a call is large and others have nothing to do.
+fn run<F: Fn(Checked) -> bool>(inbox: &Inbox, pool: &rayon::ThreadPool, parts: &IntakeParts<F>) {
+    let rules = parts.rules;
+    while let Some(share) = inbox.take() {
+        for job in share.jobs {
+            let Job { raws, origin, at, answer, count } = job;
+            let check = |raw: &Bytes| rules.check(raw, origin, at);
+            let checked: Vec<Result<Pooled, SubmitError>> = if share.idle > 0 && raws.len() > FEW {
+                pool.install(|| raws.par_iter().with_min_len(FEW).map(check).collect())
+            } else {
+                raws.iter().map(check).collect()
+            };
+            // In the order of the call: what is beyond the budget is what comes last.
+            let transactions = checked.into_iter().map(|pooled| admit(pooled?, &parts.admission)).collect();
+            if !(parts.deliver)(Checked { transactions, answer, _count: count }) {
                 return;
             }
         }

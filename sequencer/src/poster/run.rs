@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::Bytes;
 use mayfly_fail::fail_point;
-use mayfly_l1::{Sender, offload};
+use mayfly_l1::{Sender, background};
 use mayfly_ledger::{BatchContent, BatchFields, NewPost, Outbox, Post, PostId, PostState};
 use mayfly_proto::Commodity;
 use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS};
@@ -312,7 +312,7 @@ impl Poster {
             assemble(Order { terms, sender, seq, parent_hash, origin, encoded, queue_transactions, last_time, blobs })
                 .map(Some)
         };
-        offload(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
+        background(work).await.map_err(|e| SequencerError::Batch(e.to_string()))?
     }
 
     /// Stores the post; under a further key if the same content ended without effect before.
