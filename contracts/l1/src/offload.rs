@@ -8,8 +8,9 @@ use tokio::{
     task::JoinError,
 };
 
-/// How far behind all other threads work in the background stands: a tenth of their share of a core that is too few.
-const NICENESS: i32 = 10;
+/// How far work in the background stands behind other threads: it gets a third of what each of them gets of a core. With
+/// much less, posting would never catch up beside whatever else is busy on the machine.
+const NICENESS: i32 = 5;
 
 /// Runs `work` on the blocking pool. On a runtime of one thread it runs in place: a simulation, whose order of events
 /// must be the same each time, has no other.

@@ -70,6 +70,16 @@ impl<T> Arena<T> {
         self.free.push(index);
     }
 
+    /// All slots, freed ones too.
+    pub(super) fn as_slice(&self) -> &[T] {
+        &self.items
+    }
+
+    /// All slots, freed ones too.
+    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.items
+    }
+
     pub(super) fn len(&self) -> usize {
         self.items.len() - self.free.len()
     }

@@ -5,6 +5,7 @@ use crate::state::{AccountInfo, Changes, Flat};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::AddressMap};
 use alloy_rlp::{Encodable, Header};
 use alloy_trie::EMPTY_ROOT_HASH;
+use rayon::prelude::*;
 
 /// An account as the trie commits to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,25 +101,18 @@ impl StateTrie {
         }
     }
 
-    /// The tries of a flat state. Keys come in their order, so that what is near in a trie is near in memory.
+    /// The tries of a flat state, made on all cores.
     pub(crate) fn of(flat: &Flat) -> Self {
-        let mut all = Self::default();
-        let mut accounts: Vec<_> =
-            flat.accounts.iter().map(|(address, info)| (keccak256(address), address, info)).collect();
-        accounts.sort_unstable_by_key(|(key, ..)| *key);
-        for (key, address, info) in accounts {
-            let mut trie = Trie::default();
+        let accounts: Vec<_> = flat.accounts.iter().collect();
+        let built = accounts.into_par_iter().map(|(address, info)| {
             let slots = flat.storages.get(address).into_iter().flatten();
-            let mut slots: Vec<_> = slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
-            slots.sort_unstable_by_key(|(key, _)| *key);
-            slots.into_iter().for_each(|(key, value)| trie.insert(key, value));
-            let storage_root = trie.root();
-            if !trie.is_empty() {
-                all.storages.insert(*address, trie);
-            }
-            all.accounts.insert(key, AccountLeaf { info: *info, storage_root });
-        }
-        all
+            let slots = slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
+            let mut storage = Trie::of(slots);
+            let leaf = AccountLeaf { info: *info, storage_root: storage.root() };
+            ((keccak256(address), leaf), (!storage.is_empty()).then_some((*address, storage)))
+        });
+        let (leaves, storages): (Vec<_>, Vec<_>) = built.unzip();
+        Self { accounts: Trie::of(leaves), storages: storages.into_iter().flatten().collect() }
     }
 
     /// The state root.

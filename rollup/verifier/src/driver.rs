@@ -182,11 +182,15 @@ impl Verifier {
         block: L1Block,
         coming: &mut Coming,
     ) -> Result<Option<Engine>, VerifierError> {
-        let fed = match coming.prepared(&block) {
-            Some(fed) => Some(fed),
-            None => self.prepare(&block).await?,
+        let prepared = match coming.prepared(&block) {
+            Some(fed) => Prepared::There(Box::new(fed)),
+            None => self.prepare(&block, coming).await?,
         };
-        let Some(FedBlock { block: derivable, settlement }) = fed else { return Ok(None) };
+        let FedBlock { block: derivable, settlement } = match prepared {
+            Prepared::There(fed) => *fed,
+            Prepared::TakenBack => return Ok(Some(engine)),
+            Prepared::Stopped => return Ok(None),
+        };
         let lookahead = engine.lookahead();
         let work = mayfly_l1::offload(move || {
             let events = engine.apply(derivable);
@@ -219,11 +223,11 @@ impl Verifier {
         behind && self.events.receiver_count() == 0 && self.shown.is_some_and(|at| at.elapsed() < SHOW_EVERY)
     }
 
-    /// Fetches batch data for as long as it takes.
-    async fn prepare(&self, block: &L1Block) -> Result<Option<FedBlock>, VerifierError> {
+    /// Fetches batch data for as long as it takes; nobody has it any more once L1 took the block back.
+    async fn prepare(&self, block: &L1Block, coming: &mut Coming) -> Result<Prepared, VerifierError> {
         loop {
             match self.feed.prepare(block).await {
-                Ok(fed) => return Ok(Some(fed)),
+                Ok(fed) => return Ok(Prepared::There(Box::new(fed))),
                 Err(error) if error.is_temporary() => {
                     tracing::warn!(%error, l1_block = block.number, "batch data is not there, trying again");
                     self.trouble(&error.to_string());
@@ -232,7 +236,8 @@ impl Verifier {
             }
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(None),
+                () = self.stop.cancelled() => return Ok(Prepared::Stopped),
+                () = coming.taken_back(block.number) => return Ok(Prepared::TakenBack),
                 () = tokio::time::sleep(self.poll) => {}
             }
         }
@@ -269,6 +274,14 @@ impl Verifier {
         // Fails only while nobody listens.
         let _ = self.events.send(event);
     }
+}
+
+/// What became of a block whose data was asked for.
+enum Prepared {
+    There(Box<FedBlock>),
+    /// L1 does not hold it any more.
+    TakenBack,
+    Stopped,
 }
 
 /// How long to wait before derivation starts again: deriving all of a rollup over and over helps nobody. Longer each

@@ -39,14 +39,14 @@ pub(crate) struct IntakeParts<F> {
 /// The sending side. Dropped, it ends the threads.
 #[derive(Clone)]
 pub(crate) struct Intake {
-    inbox: Arc<Door>,
+    inbox: Arc<Closer>,
     in_flight: Arc<AtomicUsize>,
 }
 
-/// Closes the inbox once nobody is left on this side of it.
-struct Door(Arc<Inbox>);
+/// Closes the inbox when it is dropped: by the last who hands in calls, or by a thread that ends, in a panic too.
+struct Closer(Arc<Inbox>);
 
-impl Drop for Door {
+impl Drop for Closer {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -67,11 +67,11 @@ impl Intake {
         let inbox = Arc::new(Inbox::new(threads));
         let shared = Arc::new((parts, pool));
         for index in 0..threads {
-            let (door, shared) = (Door(Arc::clone(&inbox)), Arc::clone(&shared));
-            let work = move || run(&door.0, &shared.1, &shared.0);
+            let (closer, shared) = (Closer(Arc::clone(&inbox)), Arc::clone(&shared));
+            let work = move || run(&closer.0, &shared.1, &shared.0);
             std::thread::Builder::new().name(format!("intake-{index}")).spawn(work)?;
         }
-        Ok(Self { inbox: Arc::new(Door(inbox)), in_flight: Arc::default() })
+        Ok(Self { inbox: Arc::new(Closer(inbox)), in_flight: Arc::default() })
     }
 
     /// Hands `raws` over; one result per transaction comes back.

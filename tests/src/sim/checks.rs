@@ -17,6 +17,8 @@ use super::nodes::{Duties, VerifierNode};
 use super::plan::{Conduct, SLOT};
 use super::wire::Wire;
 
+/// Of a batch that holds queue items only.
+const CODEC_FORCED: u8 = 0;
 /// Credits below this are left where they are.
 const DUST: u128 = ETHER / 100;
 
@@ -142,7 +144,7 @@ impl Life {
         let plan = &self.plan;
         let calm = plan.reorgs.0 == 0 && plan.crashes.0 == 0 && plan.faults == 0 && plan.spikes == 0;
         let trusted = plan.conduct == Conduct::Honest && plan.poster_ether > 1 && !plan.freezer;
-        if calm && trusted && !self.sequencer.reported.is_empty() {
+        if calm && trusted && !self.sequencer.reported.is_empty() && !self.was_forced() {
             let what =
                 format!("lost without a reason: {:?}", self.sequencer.reported.iter().take(3).collect::<Vec<_>>());
             self.violation(what);
@@ -161,6 +163,17 @@ impl Life {
             let what = format!("answered and lost without a word: {lost:?}");
             self.violation(what);
         }
+    }
+
+    /// Whether L1 held up posts for so long that somebody forced queue items in, which then come before what was answered.
+    fn was_forced(&self) -> bool {
+        let reader = self.l1.reader();
+        let numbers = self.info.l1_number..=self.l1.head().number();
+        let blocks = numbers.filter_map(|number| reader.block_by_number(number).unwrap());
+        blocks.flat_map(|block| block.receipts.clone()).flat_map(|receipt| receipt.logs.clone()).any(|log| {
+            let posted = (log.address == self.info.rollup).then(|| Inbox::BatchPosted::decode_log(&log).ok()).flatten();
+            posted.is_some_and(|posted| posted.header.codec == CODEC_FORCED)
+        })
     }
 
     /// Every leaf was paid once, with what it says.

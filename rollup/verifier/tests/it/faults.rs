@@ -78,3 +78,23 @@ async fn missing_blobs_are_named_and_waited_for() {
     let view = wait(&verifier, |view| view.head == honest.head).await;
     assert_eq!((view.state_root, view.trouble), (honest.state_root, None));
 }
+
+/// Nobody keeps the data of a batch that L1 does not hold any more: who waited for it goes on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_without_its_data_is_let_go_once_l1_takes_it_back() {
+    let world = World::new().await;
+    let before = world.synced().await;
+    world.post(Vec::new(), true).await;
+    world.anvil.mine(2, 1).await.unwrap();
+    let posted = world.synced().await;
+    let proxy = Proxy::start(world.anvil.url()).await;
+    proxy.set(Fault::NoBlobs);
+    let verifier = behind(&proxy, &world);
+    wait(&verifier, |view| view.trouble.is_some()).await;
+    world.anvil.reorg(posted.l1.number - before.l1.number).await.unwrap();
+    world.anvil.mine(1, 1).await.unwrap();
+    let honest = world.synced().await;
+    assert_eq!((posted.batches(), honest.batches()), (1, 0));
+    let view = wait(&verifier, |view| view.l1 == honest.l1).await;
+    assert_eq!((view.head, view.state_root, view.trouble), (honest.head, honest.state_root, None));
+}

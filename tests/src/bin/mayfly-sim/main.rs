@@ -8,6 +8,10 @@ use clap::Parser;
 use mayfly_e2e::sim::{Outcome, live};
 use serde::Serialize;
 
+/// The node's, so that many lives fit into an hour.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulates whole lives of rollups with everything that can go wrong.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:\n  mayfly-sim --seconds 60 --json\n  mayfly-sim --seed 17 --loud")]
