@@ -18,7 +18,7 @@ const ACCOUNTS: usize = 1_000;
 /// In a batch, which comes in an L1 block of its own.
 const ROUNDS: usize = 8;
 const PER_BLOCK: usize = 50;
-const GAS: u64 = 65_000;
+const GAS: u64 = 200_000;
 
 /// The token's init code; it takes a name and a symbol.
 fn token() -> Vec<u8> {

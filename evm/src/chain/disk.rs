@@ -6,6 +6,7 @@
 
 use super::{
     Durable, Recent, Shared,
+    cores::AllCores,
     durable::check_next,
     mend::{KnownEnd, may_be_the_store, refuse_blocks, renew_store},
 };
@@ -233,7 +234,7 @@ impl Replay<'_> {
 /// Builds the tries from the flat state and checks them against the head.
 fn build_trie(shared: &Shared) -> Result<(), EvmError> {
     let durable = shared.durable.read();
-    let mut state = StateTrie::of(&durable.flat);
+    let mut state = StateTrie::of(&durable.flat, &AllCores);
     let block = durable.head().clone();
     drop(durable);
     let computed = state.root();

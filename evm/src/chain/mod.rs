@@ -4,6 +4,7 @@
 //! block's changes are a layer above the shared flat state, which only the writer sees.
 
 mod builder;
+mod cores;
 mod disk;
 mod durable;
 mod mend;

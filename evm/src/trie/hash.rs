@@ -1,7 +1,7 @@
 //! Roots and proofs.
 
 use super::{
-    Trie, TrieValue,
+    Spread, Trie, TrieValue,
     arena::{NodeId, Slot},
     tree::{Leaf, nibble},
 };
@@ -11,10 +11,9 @@ use alloy_trie::{
     EMPTY_ROOT_HASH, Nibbles, TrieMask,
     nodes::{BranchNodeRef, ExtensionNodeRef, LeafNodeRef, RlpNode},
 };
-use rayon::prelude::*;
 
-/// Leaves that a core hashes before it looks for more.
-const MIN_LEAVES: usize = 512;
+/// Leaves that are one piece of work.
+const PIECE_LEAVES: usize = 1_024;
 /// Nodes shorter than a hash stand inside their parent.
 const INLINE_BELOW_BYTES: usize = 32;
 
@@ -27,10 +26,10 @@ struct Walk {
 }
 
 impl<V: TrieValue + Send> Trie<V> {
-    /// A trie of all this. Keys go in in their order, so that what is near in the trie is near in memory; leaves, which
-    /// are most of the work, are hashed on all cores.
-    pub(super) fn of(mut entries: Vec<(B256, V)>) -> Self {
-        entries.par_sort_unstable_by_key(|(key, _)| *key);
+    /// A trie of all this. Keys go in in their order, so that what is near in the trie is near in memory; hashing leaves,
+    /// which is most of the work, is spread.
+    pub(super) fn of(mut entries: Vec<(B256, V)>, spread: &impl Spread) -> Self {
+        entries.sort_unstable_by_key(|(key, _)| *key);
         let mut trie = Self::default();
         entries.into_iter().for_each(|(key, value)| trie.insert(key, value));
         // Where each leaf's own path begins. No slot was freed: every branch is one of the trie.
@@ -42,8 +41,13 @@ impl<V: TrieValue + Send> Trie<V> {
                 }
             }
         }
-        let leaves = trie.leaves.as_mut_slice().par_iter_mut().zip(starts).with_min_len(MIN_LEAVES);
-        leaves.for_each_init(Walk::default, |walk, (leaf, at)| leaf.node = leaf.reference(at, walk));
+        let leaves = trie.leaves.as_mut_slice().chunks_mut(PIECE_LEAVES).zip(starts.chunks(PIECE_LEAVES));
+        spread.map(leaves.collect(), |(leaves, starts)| {
+            let mut walk = Walk::default();
+            for (leaf, at) in leaves.iter_mut().zip(starts) {
+                leaf.node = leaf.reference(*at, &mut walk);
+            }
+        });
         trie
     }
 }
@@ -183,6 +187,7 @@ fn push(proof: &mut Vec<Bytes>, rlp: Vec<u8>) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use super::super::spread::InTurn;
     use super::*;
     use alloy_primitives::U256;
     use alloy_trie::{HashBuilder, proof::verify_proof};
@@ -254,7 +259,7 @@ mod tests {
 
         #[test]
         fn made_at_once_it_is_the_same(entries in prop::collection::btree_map(key(), value(), 0..300)) {
-            let mut trie = Trie::of(entries.clone().into_iter().rev().collect());
+            let mut trie = Trie::of(entries.clone().into_iter().rev().collect(), &InTurn);
             prop_assert_eq!(trie.root(), oracle(&entries));
             for key in entries.keys().take(20) {
                 let mut fewer = entries.clone();

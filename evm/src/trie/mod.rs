@@ -6,8 +6,10 @@
 
 mod arena;
 mod hash;
+mod spread;
 mod state;
 mod tree;
 
+pub(crate) use spread::Spread;
 pub(crate) use state::{Direction, StateTrie};
 pub use tree::{Trie, TrieValue};

@@ -1,11 +1,13 @@
 //! Accounts and storages together: the state root.
 
-use super::{Trie, TrieValue};
+use super::{Spread, Trie, TrieValue};
 use crate::state::{AccountInfo, Changes, Flat};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::AddressMap};
 use alloy_rlp::{Encodable, Header};
 use alloy_trie::EMPTY_ROOT_HASH;
-use rayon::prelude::*;
+
+/// Accounts that are one piece of work.
+const PIECE_ACCOUNTS: usize = 1_024;
 
 /// An account as the trie commits to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,18 +103,22 @@ impl StateTrie {
         }
     }
 
-    /// The tries of a flat state, made on all cores.
-    pub(crate) fn of(flat: &Flat) -> Self {
+    /// The tries of a flat state.
+    pub(crate) fn of(flat: &Flat, spread: &impl Spread) -> Self {
         let accounts: Vec<_> = flat.accounts.iter().collect();
-        let built = accounts.into_par_iter().map(|(address, info)| {
-            let slots = flat.storages.get(address).into_iter().flatten();
-            let slots = slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
-            let mut storage = Trie::of(slots);
-            let leaf = AccountLeaf { info: *info, storage_root: storage.root() };
-            ((keccak256(address), leaf), (!storage.is_empty()).then_some((*address, storage)))
+        let pieces: Vec<_> = accounts.chunks(PIECE_ACCOUNTS).collect();
+        let built = spread.map(pieces, |accounts| {
+            let built = accounts.iter().map(|(address, info)| {
+                let slots = flat.storages.get(*address).into_iter().flatten();
+                let slots = slots.map(|(slot, value)| (keccak256(slot.to_be_bytes::<32>()), *value)).collect();
+                let mut storage = Trie::of(slots, spread);
+                let leaf = AccountLeaf { info: **info, storage_root: storage.root() };
+                ((keccak256(address), leaf), (!storage.is_empty()).then_some((**address, storage)))
+            });
+            built.collect::<Vec<_>>()
         });
-        let (leaves, storages): (Vec<_>, Vec<_>) = built.unzip();
-        Self { accounts: Trie::of(leaves), storages: storages.into_iter().flatten().collect() }
+        let (leaves, storages): (Vec<_>, Vec<_>) = built.into_iter().flatten().unzip();
+        Self { accounts: Trie::of(leaves, spread), storages: storages.into_iter().flatten().collect() }
     }
 
     /// The state root.
