@@ -26,6 +26,7 @@ mod tests {
         super::small_pages();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let huge = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
-        assert_eq!(huge.map(str::trim), Some("0"));
+        // Older kernels do not say.
+        assert!(huge.is_none_or(|huge| huge.trim() == "0"), "{huge:?}");
     }
 }

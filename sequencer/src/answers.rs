@@ -125,14 +125,16 @@ impl Answers {
     async fn settle(&self, missing: &Missing) -> Result<(), LedgerError> {
         let (synced, latest, rescued) = {
             let view = self.shared.view.borrow();
-            (view.post.synced, view.latest.number, view.rescued as u64)
+            (view.post.synced, view.latest.number, view.rescued > 0)
         };
         if !synced || missing.batch.is_some() || self.shared.durable.load(Ordering::Acquire) < latest {
             return Ok(());
         }
         let now = self.now();
-        let lost = missing.answered.and_then(|last| Some((last, lost(&last, &now, rescued)?)));
-        if let Some((last, transactions)) = lost {
+        // What a rebase took off the chain and a crash kept from being put back is in its own file, and comes back from it.
+        let last = missing.answered.filter(|answered| !rescued && answered.transactions > now.transactions);
+        if let Some(last) = last {
+            let transactions = last.transactions - now.transactions;
             let first_block = (now.block + 1).min(last.block.max(1));
             self.ledger.record_lost_answers(self.rollup, first_block, &last, transactions, &now).await?;
             tracing::error!(first_block, last_block = last.block, transactions, "answered blocks are lost");
@@ -152,28 +154,6 @@ impl Answers {
     }
 }
 
-/// How many transactions are neither on the chain nor on their way back to it. What a rebase took off the chain and a crash
-/// kept from being put back is in its own file, and comes back from it.
-fn lost(answered: &Answered, now: &Answered, rescued: u64) -> Option<u64> {
-    answered.transactions.checked_sub(now.transactions.saturating_add(rescued)).filter(|lost| *lost > 0)
-}
-
 fn ledger_error(error: LedgerError) -> SequencerError {
     SequencerError::Ledger(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::B256;
-
-    #[test]
-    fn what_comes_back_hides_no_loss() {
-        let after = |transactions| Answered { block: transactions, hash: B256::ZERO, transactions };
-        assert_eq!(lost(&after(10), &after(10), 0), None);
-        assert_eq!(lost(&after(10), &after(7), 0), Some(3));
-        assert_eq!(lost(&after(10), &after(7), 3), None);
-        assert_eq!(lost(&after(10), &after(7), 2), Some(1));
-        assert_eq!(lost(&after(10), &after(12), u64::MAX), None);
-    }
 }

@@ -13,7 +13,7 @@ use alloy_trie::{
 };
 
 /// Leaves that are one piece of work.
-const PIECE_LEAVES: usize = 1_024;
+const PIECE_LEAVES: usize = if cfg!(test) { 8 } else { 1_024 };
 /// Nodes shorter than a hash stand inside their parent.
 const INLINE_BELOW_BYTES: usize = 32;
 

@@ -7,7 +7,7 @@ use alloy_rlp::{Encodable, Header};
 use alloy_trie::EMPTY_ROOT_HASH;
 
 /// Accounts that are one piece of work.
-const PIECE_ACCOUNTS: usize = 1_024;
+const PIECE_ACCOUNTS: usize = if cfg!(test) { 8 } else { 1_024 };
 
 /// An account as the trie commits to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

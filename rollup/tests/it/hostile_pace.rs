@@ -124,10 +124,13 @@ fn told_beside(first: impl Fn(&Sim, &mut Wallet) -> Vec<u8>) -> String {
     sim.post_payload(payload, false, origin, 1);
     sim.post_payload(encode(B256::ZERO, &[good_block(&sim, &mut wallet)]).unwrap(), false, origin, 4);
     sim.mine();
-    let derived = Derived::of(&sim);
-    let [.., before, last] = derived.outcomes.as_slice() else { panic!("two batches") };
-    assert!(before.invalid.is_some());
-    last.invalid.clone().unwrap()
+    let told = [Derived::of(&sim), Derived::ahead_of(&sim)].map(|derived| {
+        let [.., before, last] = derived.outcomes.as_slice() else { panic!("two batches") };
+        assert!(before.invalid.is_some());
+        last.invalid.clone().unwrap()
+    });
+    assert_eq!(told[0], told[1], "who reads ahead finds something else");
+    told[0].clone()
 }
 
 /// Whatever it took to find out that a payload is invalid, no L1 block holds two of them.

@@ -109,7 +109,10 @@ impl Coming {
                 return std::future::pending().await;
             }
             let Some(event) = self.events.recv().await else { return std::future::pending().await };
-            self.waiting.push_back(event);
+            // An endpoint that is away says so with every look: that is no event to keep.
+            if event.as_ref().map_or_else(L1Error::is_about_the_chain, |_| true) {
+                self.waiting.push_back(event);
+            }
         }
     }
 }
@@ -170,8 +173,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_of_following_comes_next_too() {
-        let error = L1Error::ReorgTooDeep { limit: 9 };
-        let mut coming = coming([block(6), Err(error)]);
+        // However long an endpoint was away before.
+        let away = (0..MAX_WAITING)
+            .map(|_| Err(L1Error::Rpc { method: "".into(), code: -32_005, message: "away".into(), data: None }));
+        let mut coming = coming(away.chain([block(6), Err(L1Error::ReorgTooDeep { limit: 9 })]));
         coming.taken_back(5).await;
         assert!(coming.next(&CancellationToken::new()).await.unwrap().is_err());
     }

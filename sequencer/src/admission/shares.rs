@@ -44,7 +44,8 @@ impl Taken {
             let sunk = self.level[i].saturating_sub(rate[i].saturating_mul(elapsed));
             self.level[i] = sunk.min(share[i].saturating_mul(2));
         }
-        self.drained_us = now_us;
+        // Calls are checked side by side: one that came earlier may be charged later.
+        self.drained_us = self.drained_us.max(now_us);
     }
 
     fn is_above(&self, i: usize, want: u128, share: u128) -> bool {

@@ -11,7 +11,7 @@ const MOST_QUICK: i64 = 1_000;
 /// After a load, blocks keep their distance for at most so many block times.
 const LONGEST_DEBT: i64 = 20 * QUICK as i64;
 /// Building takes one part of so many of the time, unless blocks are a block time apart already.
-const EFFORT: u32 = 4;
+const EFFORT: u32 = 3;
 
 /// A budget of transactions that do not wait. It fills with time, and every block takes what it held.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ mod tests {
         assert_eq!(blocks_at(20, 20), 20);
         assert_eq!(blocks_at(450, 20), 450);
         assert_eq!(blocks_at(5_000, 20), 100);
-        // Building takes more than a quarter of the time.
-        assert_eq!((blocks_at(12_000, 20), blocks_at(13_000, 20)), (100, 50));
+        // Building takes more than a third of the time.
+        assert_eq!((blocks_at(16_000, 20), blocks_at(17_500, 20)), (100, 50));
         assert_eq!(blocks_at(100_000, 20), 50);
     }
 

@@ -49,6 +49,8 @@ impl Drop for Counted {
 
 /// What a thread got.
 pub(super) struct Share {
+    /// Which share it is, from 0 on.
+    pub(super) turn: u64,
     pub(super) jobs: Vec<Job>,
     /// Threads that had nothing to do then.
     pub(super) idle: usize,
@@ -73,6 +75,7 @@ struct Inner {
     jobs: VecDeque<Job>,
     transactions: usize,
     idle: usize,
+    turn: u64,
     is_closed: bool,
 }
 
@@ -120,12 +123,14 @@ impl Inbox {
             jobs.push(job);
         }
         inner.transactions -= count;
+        let turn = inner.turn;
+        inner.turn += 1;
         let wake = idle > 0 && inner.transactions > 0;
         drop(inner);
         if wake {
             self.arrived.notify_one();
         }
-        Some(Share { jobs, idle })
+        Some(Share { turn, jobs, idle })
     }
 
     /// Takes no more, and lets go of what waits: who asked learns of it.

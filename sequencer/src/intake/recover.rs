@@ -1,15 +1,17 @@
 //! The threads that check submissions and recover their senders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use alloy_primitives::{B256, Bytes};
+use parking_lot::Mutex;
 use rayon::prelude::*;
 use tokio::sync::oneshot;
 
 use super::check::Rules;
-use super::inbox::{Answer, Counted, FEW, Inbox, Job, Shut};
+use super::inbox::{Answer, Counted, FEW, Inbox, Job, Share, Shut};
 use crate::admission::{Admission, Submission};
 use crate::error::{SequencerError, SubmitError};
 use crate::origin::Origin;
@@ -65,10 +67,10 @@ impl Intake {
             .build()
             .map_err(|e| SequencerError::Config(format!("recovery threads: {e}")))?;
         let inbox = Arc::new(Inbox::new(threads));
-        let shared = Arc::new((parts, pool));
+        let shared = Arc::new(Shared { parts, pool, order: Mutex::default() });
         for index in 0..threads {
             let (closer, shared) = (Closer(Arc::clone(&inbox)), Arc::clone(&shared));
-            let work = move || run(&closer.0, &shared.1, &shared.0);
+            let work = move || run(&closer.0, &shared);
             std::thread::Builder::new().name(format!("intake-{index}")).spawn(work)?;
         }
         Ok(Self { inbox: Arc::new(Closer(inbox)), in_flight: Arc::default() })
@@ -97,22 +99,57 @@ impl Intake {
     }
 }
 
+/// What the threads have in common.
+struct Shared<F> {
+    parts: IntakeParts<F>,
+    pool: rayon::ThreadPool,
+    order: Mutex<Order>,
+}
+
+/// Calls go on in the order in which they came: a wallet's next transaction must not overtake the one before.
+#[derive(Default)]
+struct Order {
+    /// The share that is to go on.
+    next: u64,
+    /// Those that were checked before their turn.
+    early: BTreeMap<u64, Vec<Checked>>,
+}
+
 /// A thread: checks its share of what waits, with the pool's help where a call is large and others have nothing to do.
-fn run<F: Fn(Checked) -> bool>(inbox: &Inbox, pool: &rayon::ThreadPool, parts: &IntakeParts<F>) {
-    let rules = parts.rules;
-    while let Some(share) = inbox.take() {
-        for job in share.jobs {
+fn run<F: Fn(Checked) -> bool + Send + Sync>(inbox: &Inbox, shared: &Shared<F>) {
+    let rules = shared.parts.rules;
+    while let Some(Share { turn, jobs, idle }) = inbox.take() {
+        let check = |job: Job| {
             let Job { raws, origin, at, answer, count } = job;
             let check = |raw: &Bytes| rules.check(raw, origin, at);
-            let checked: Vec<Result<Pooled, SubmitError>> = if share.idle > 0 && raws.len() > FEW {
-                pool.install(|| raws.par_iter().with_min_len(FEW).map(check).collect())
+            let transactions = if idle > 0 && raws.len() > FEW {
+                shared.pool.install(|| raws.par_iter().with_min_len(FEW).map(check).collect())
             } else {
                 raws.iter().map(check).collect()
             };
-            // In the order of the call: what is beyond the budget is what comes last.
-            let transactions = checked.into_iter().map(|pooled| admit(pooled?, &parts.admission)).collect();
-            if !(parts.deliver)(Checked { transactions, answer, _count: count }) {
-                return;
+            Checked { transactions, answer, _count: count }
+        };
+        if !shared.hand_on(turn, jobs.into_iter().map(check).collect()) {
+            return;
+        }
+    }
+}
+
+impl<F: Fn(Checked) -> bool> Shared<F> {
+    /// Admits and delivers a share, and those after it that were early, once it is its turn. `false` once nobody takes any.
+    fn hand_on(&self, turn: u64, calls: Vec<Checked>) -> bool {
+        let mut order = self.order.lock();
+        order.early.insert(turn, calls);
+        loop {
+            let next = order.next;
+            let Some(calls) = order.early.remove(&next) else { return true };
+            order.next += 1;
+            for mut call in calls {
+                let admitted = call.transactions.into_iter().map(|pooled| admit(pooled?, &self.parts.admission));
+                call.transactions = admitted.collect();
+                if !(self.parts.deliver)(call) {
+                    return false;
+                }
             }
         }
     }

@@ -133,3 +133,27 @@ async fn answers_each_transaction_of_a_call() {
     let many = vec![raws[0].clone(); 1_001];
     assert_eq!(intake.submit(many, Origin::Local).await[1_000], Err(SubmitError::PoolFull(1_000)));
 }
+
+/// A call of many takes longer to check than the one after it, which another thread takes.
+#[tokio::test]
+async fn calls_go_on_in_the_order_in_which_they_came() {
+    let (sender, inbox) = mpsc::channel();
+    let admission = Admission::new(&AdmissionConfig { gas_per_second: u64::MAX, ..Default::default() }, Instant::now());
+    let deliver = move |checked| sender.send(checked).is_ok();
+    let intake = Intake::start(IntakeParts { rules: rules(), admission, threads: 4, deliver }).unwrap();
+    let raw: Bytes = sign(plain()).into();
+    let calls: Vec<usize> = (0..200).map(|call| if call % 3 == 0 { 40 } else { call % 3 }).collect();
+    let submitted = calls.iter().map(|count| intake.submit(vec![raw.clone(); *count], Origin::Local));
+    let order = std::thread::spawn(move || {
+        let mut order = Vec::new();
+        while order.len() < 200 {
+            let super::Checked { transactions, answer, .. } = inbox.recv().unwrap();
+            order.push(transactions.len());
+            let _ = answer.send(transactions.into_iter().map(|t| t.map(|p| p.hash)).collect());
+        }
+        order
+    });
+    let answers = futures::future::join_all(submitted).await;
+    assert_eq!(order.join().unwrap(), calls);
+    assert!(answers.iter().zip(&calls).all(|(answer, count)| answer.len() == *count));
+}

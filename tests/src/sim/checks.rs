@@ -17,6 +17,8 @@ use super::nodes::{Duties, VerifierNode};
 use super::plan::{Conduct, SLOT};
 use super::wire::Wire;
 
+/// L1 blocks in a row without a post that waits for them, and which is not the sequencer's fault.
+const HELD_UP: u64 = 3;
 /// Of a batch that holds queue items only.
 const CODEC_FORCED: u8 = 0;
 /// Credits below this are left where they are.
@@ -29,6 +31,9 @@ impl Life {
 
     /// After every block.
     pub(crate) fn check(&mut self) {
+        let node = &mut self.sequencer;
+        node.held_up = if self.l1.holds_up(self.keys.sequencer.address()) { node.held_up + 1 } else { 0 };
+        node.most_held_up = node.most_held_up.max(node.held_up);
         for surprise in std::mem::take(&mut self.users.surprises) {
             self.violation(format!("a user was told: {surprise}"));
         }
@@ -167,6 +172,9 @@ impl Life {
 
     /// Whether L1 held up posts for so long that somebody forced queue items in, which then come before what was answered.
     fn was_forced(&self) -> bool {
+        if self.sequencer.most_held_up < HELD_UP {
+            return false;
+        }
         let reader = self.l1.reader();
         let numbers = self.info.l1_number..=self.l1.head().number();
         let blocks = numbers.filter_map(|number| reader.block_by_number(number).unwrap());

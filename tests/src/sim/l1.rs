@@ -123,6 +123,11 @@ impl L1 {
         self.state().pool.iter().any(|waiting| waiting.tx.hash() == *hash)
     }
 
+    /// Whether it has not mined something of this sender yet.
+    pub(crate) fn holds_up(&self, sender: Address) -> bool {
+        self.state().pool.iter().any(|waiting| waiting.tx.sender == sender)
+    }
+
     /// Forgets everything that waits.
     pub(crate) fn lose_pool(&self) {
         self.state().pool.clear();

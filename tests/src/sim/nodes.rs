@@ -40,6 +40,9 @@ pub(crate) struct SequencerNode {
     pub(crate) forgiven: BTreeSet<B256>,
     /// How often it was started.
     pub(crate) starts: u64,
+    /// L1 blocks in a row, to the last one, that did not take what it had handed in; and the most ever.
+    pub(crate) held_up: u64,
+    pub(crate) most_held_up: u64,
 }
 
 impl std::fmt::Debug for SequencerNode {
@@ -81,6 +84,8 @@ impl SequencerNode {
             reported: BTreeSet::new(),
             forgiven: BTreeSet::new(),
             starts: 0,
+            held_up: 0,
+            most_held_up: 0,
         }
     }
 
