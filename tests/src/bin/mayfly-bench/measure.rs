@@ -247,7 +247,8 @@ pub(crate) async fn run(
         bench.drive(amounts.steady, Pace::PerSecond(amounts.steady_per_s)).await.wrap_err("the steady part")?;
     let included = included_per_s(flood.started, &flood.blocks);
     let sync = match mode {
-        Mode::Single if target != Target::AnvilHashes => {
+        // Hardhat has no such method, and anvil was asked as anvil-blocktime.
+        Mode::Single if !matches!(target, Target::AnvilHashes | Target::Hardhat) => {
             Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?)
         }
         Mode::Single | Mode::Batch100 | Mode::Ws => None,
