@@ -17,7 +17,7 @@ use super::nodes::{Duties, VerifierNode};
 use super::plan::{Conduct, SLOT};
 use super::wire::Wire;
 
-/// L1 blocks in a row without a post that waits for them, and which is not the sequencer's fault.
+/// L1 blocks in a row that leave one post waiting, which is not the sequencer's fault.
 const HELD_UP: u64 = 3;
 /// Of a batch that holds queue items only.
 const CODEC_FORCED: u8 = 0;
@@ -32,8 +32,12 @@ impl Life {
     /// After every block.
     pub(crate) fn check(&mut self) {
         let node = &mut self.sequencer;
-        node.held_up = if self.l1.holds_up(self.keys.sequencer.address()) { node.held_up + 1 } else { 0 };
-        node.most_held_up = node.most_held_up.max(node.held_up);
+        let before = node.held_up;
+        node.held_up = self.l1.holds_up(self.keys.sequencer.address()).map(|nonce| {
+            let blocks = before.filter(|(same, _)| *same == nonce).map_or(0, |(_, blocks)| blocks);
+            (nonce, blocks + 1)
+        });
+        node.most_held_up = node.most_held_up.max(node.held_up.map_or(0, |(_, blocks)| blocks));
         for surprise in std::mem::take(&mut self.users.surprises) {
             self.violation(format!("a user was told: {surprise}"));
         }

@@ -123,9 +123,11 @@ impl L1 {
         self.state().pool.iter().any(|waiting| waiting.tx.hash() == *hash)
     }
 
-    /// Whether it has not mined something of this sender yet.
-    pub(crate) fn holds_up(&self, sender: Address) -> bool {
-        self.state().pool.iter().any(|waiting| waiting.tx.sender == sender)
+    /// The nonce of what this sender waits for, while something with that nonce is here and not mined.
+    pub(crate) fn holds_up(&self, sender: Address) -> Option<u64> {
+        let state = self.state();
+        let nonce = state.chain.account(&sender).map_or(0, |account| account.nonce);
+        state.pool.iter().any(|w| w.tx.sender == sender && w.tx.tx.nonce() == nonce).then_some(nonce)
     }
 
     /// Forgets everything that waits.

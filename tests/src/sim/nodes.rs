@@ -40,8 +40,8 @@ pub(crate) struct SequencerNode {
     pub(crate) forgiven: BTreeSet<B256>,
     /// How often it was started.
     pub(crate) starts: u64,
-    /// L1 blocks in a row, to the last one, that did not take what it had handed in; and the most ever.
-    pub(crate) held_up: u64,
+    /// The nonce that L1 did not take with its last blocks although it was handed in, with how many blocks; and the most ever.
+    pub(crate) held_up: Option<(u64, u64)>,
     pub(crate) most_held_up: u64,
 }
 
@@ -84,7 +84,7 @@ impl SequencerNode {
             reported: BTreeSet::new(),
             forgiven: BTreeSet::new(),
             starts: 0,
-            held_up: 0,
+            held_up: None,
             most_held_up: 0,
         }
     }
