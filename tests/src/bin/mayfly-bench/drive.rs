@@ -31,8 +31,8 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    fn timetable(self, lane: u32, lanes: u32) -> Timetable {
-        Timetable { pace: self, lane, lanes }
+    fn timetable(self, lane: u32, lanes: u32, per_packet: usize) -> Timetable {
+        Timetable { pace: self, lane, lanes, per_packet }
     }
 
     /// Pause after a look that found no new block.
@@ -50,14 +50,16 @@ struct Timetable {
     pace: Pace,
     lane: u32,
     lanes: u32,
+    /// Transactions of a packet, the last of each lane apart, which may have fewer.
+    per_packet: usize,
 }
 
 impl Timetable {
     /// When its `index`-th packet is due, after the start: connections take turns at equal distances.
-    fn due(self, index: usize, transactions: usize) -> Option<Duration> {
+    fn due(self, index: usize) -> Option<Duration> {
         let Pace::PerSecond(rate) = self.pace else { return None };
         let turn = index as f64 * f64::from(self.lanes) + f64::from(self.lane);
-        Some(Duration::from_secs_f64(turn * transactions as f64 / f64::from(rate.max(1))))
+        Some(Duration::from_secs_f64(turn * self.per_packet as f64 / f64::from(rate.max(1))))
     }
 }
 
@@ -106,11 +108,11 @@ pub(crate) async fn run(server: &Served<'_>, plan: Plan, pace: Pace, most_open: 
         sent_us: (0..plan.len()).map(|_| AtomicU64::new(0)).collect(),
         open: Semaphore::new(most_open),
     });
-    let numbers = plan.numbers;
+    let (numbers, per_packet) = (plan.numbers, plan.mode.per_request());
     let mut tasks = JoinSet::new();
     let lanes = clients.len() as u32;
     for ((client, lane), index) in clients.into_iter().zip(plan.lanes).zip(0..) {
-        tasks.spawn(send(Arc::clone(&board), client, lane, pace.timetable(index, lanes)));
+        tasks.spawn(send(Arc::clone(&board), client, lane, pace.timetable(index, lanes, per_packet)));
     }
     let sending = async {
         while let Some(ended) = tasks.join_next().await {
@@ -197,7 +199,7 @@ async fn receipts(client: &mut Client, block: u64, look: Look) -> eyre::Result<O
 async fn send(board: Arc<Board>, mut client: Client, lane: Vec<Packet>, timetable: Timetable) -> eyre::Result<()> {
     for (index, packet) in lane.into_iter().enumerate() {
         board.open.acquire_many(packet.transactions.len() as u32).await?.forget();
-        let at = match timetable.due(index, packet.transactions.len()) {
+        let at = match timetable.due(index) {
             None => board.started.elapsed(),
             Some(due) => {
                 tokio::time::sleep_until((board.started + due).into()).await;
@@ -222,8 +224,8 @@ mod tests {
 
     #[test]
     fn connections_take_turns_at_equal_distances() {
-        let due = |lane, index| Pace::PerSecond(1_000).timetable(lane, 4).due(index, 100).unwrap().as_millis();
+        let due = |lane, index| Pace::PerSecond(1_000).timetable(lane, 4, 100).due(index).unwrap().as_millis();
         assert_eq!([due(0, 0), due(1, 0), due(3, 0), due(0, 1), due(1, 1)], [0, 100, 300, 400, 500]);
-        assert!(Pace::Flood.timetable(0, 4).due(3, 100).is_none());
+        assert!(Pace::Flood.timetable(0, 4, 100).due(3).is_none());
     }
 }

@@ -5,7 +5,7 @@ use eyre::{WrapErr, ensure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Connections that wait for answers, where more than one does.
 const CONNECTIONS: usize = 200;
@@ -29,29 +29,32 @@ pub(crate) async fn idle(url: &str, transactions: &[Signed]) -> eyre::Result<Lat
 /// So many a second on a fixed schedule, however long answers take; a late connection does not reset the clock. The
 /// transactions of a sender share a connection if its place in every round of [`CONNECTIONS`] is the same.
 pub(crate) async fn paced(url: &str, transactions: Vec<Signed>, per_second: f64) -> eyre::Result<Latencies> {
-    let mut lanes: Vec<Vec<(Duration, Signed)>> = (0..CONNECTIONS).map(|_| Vec::new()).collect();
-    let count = transactions.len();
-    for (index, signed) in transactions.into_iter().enumerate() {
-        lanes[index % CONNECTIONS].push((Duration::from_secs_f64(index as f64 / per_second.max(1.0)), signed));
-    }
     let mut tasks = JoinSet::new();
-    let mut clients = Vec::new();
-    for _ in &lanes {
-        clients.push(Client::connect(url).await?);
-    }
-    let begun = Instant::now();
-    for (mut client, lane) in clients.into_iter().zip(lanes) {
+    let mut lanes = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = Client::connect(url).await?;
+        let (lane, mut due) = mpsc::unbounded_channel::<(Instant, Signed)>();
+        lanes.push(lane);
         tasks.spawn(async move {
-            let mut latencies = Vec::with_capacity(lane.len());
-            for (due, signed) in lane {
-                tokio::time::sleep_until((begun + due).into()).await;
+            let mut latencies = Vec::new();
+            while let Some((due, signed)) = due.recv().await {
                 ask(&mut client, &signed).await?;
-                latencies.push((begun + due).elapsed());
+                latencies.push(due.elapsed());
             }
             eyre::Ok(latencies)
         });
     }
-    let mut latencies = Vec::with_capacity(count);
+    let mut latencies = Vec::with_capacity(transactions.len());
+    // A thread of its own: the runtime's timers are a millisecond late, which would count as the server's.
+    std::thread::Builder::new().name("schedule".to_owned()).spawn(move || {
+        let begun = Instant::now();
+        for (index, signed) in transactions.into_iter().enumerate() {
+            let due = begun + Duration::from_secs_f64(index as f64 / per_second.max(1.0));
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            // One that failed has said so.
+            let _ = lanes[index % CONNECTIONS].send((due, signed));
+        }
+    })?;
     while let Some(lane) = tasks.join_next().await {
         latencies.extend(lane??);
     }
