@@ -21,6 +21,8 @@ const IDLE_TIME: Duration = Duration::from_secs(20);
 const IDLE_PART: usize = 10;
 /// What is left of a round is sent at this rate.
 const IDLE_CATCH_UP: u32 = 500;
+/// So long transactions are sent at half the flood's rate, each of which waits for its receipt.
+const RATE_TIME: Duration = Duration::from_secs(3);
 
 /// How much to send.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -184,7 +186,7 @@ impl Bench {
 
 impl Bench {
     /// Singly and one at a time for some seconds, then at a rate.
-    async fn sync(&mut self, count: usize, per_second: f64) -> eyre::Result<SyncLatency> {
+    async fn sync(&mut self, per_second: f64) -> eyre::Result<SyncLatency> {
         let begun = Instant::now();
         let mut idle = Vec::new();
         // Rounds of all senders; where blocks take a second, a few answers must do.
@@ -200,6 +202,7 @@ impl Bench {
             }
         }
         idle.sort_unstable();
+        let count = (per_second * RATE_TIME.as_secs_f64()).ceil() as usize;
         let half = sync::paced(&self.server.url, self.senders.load(count)?, per_second).await;
         self.server.check()?;
         let half = half?;
@@ -249,7 +252,7 @@ pub(crate) async fn run(
     let sync = match mode {
         // Hardhat has no such method, and anvil was asked as anvil-blocktime.
         Mode::Single if !matches!(target, Target::AnvilHashes | Target::Hardhat) => {
-            Some(bench.sync(amounts.steady, included / 2.0).await.wrap_err("sending and waiting")?)
+            Some(bench.sync(included / 2.0).await.wrap_err("sending and waiting")?)
         }
         Mode::Single | Mode::Batch100 | Mode::Ws => None,
     };
