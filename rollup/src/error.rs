@@ -241,8 +241,8 @@ impl DeriveError {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Full(_) => Severity::Temporary,
-            Self::Gap { .. } | Self::Reorganised { .. } | Self::Data { .. } => Severity::Reset,
-            Self::TooFar { .. } | Self::Inconsistent(_) | Self::Evm(_) => Severity::Critical,
+            Self::Gap { .. } | Self::Reorganised { .. } | Self::Data { .. } | Self::Inconsistent(_) => Severity::Reset,
+            Self::TooFar { .. } | Self::Evm(_) => Severity::Critical,
         }
     }
 }

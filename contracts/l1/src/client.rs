@@ -268,6 +268,12 @@ impl L1Client {
         self.request("eth_feeHistory", json!([U64::from(blocks), "latest", [percentile]])).await
     }
 
+    /// The error for a block that hashes to what it says and still cannot be: another endpoint is asked next time.
+    pub fn made_up(&self, what: String) -> L1Error {
+        self.endpoints.turn();
+        L1Error::Inconsistent(what)
+    }
+
     /// A wrong answer is also a reason to ask another endpoint next time.
     pub(crate) fn checked<T>(&self, result: Result<T, L1Error>) -> Result<T, L1Error> {
         if result.as_ref().is_err_and(L1Error::is_temporary) {

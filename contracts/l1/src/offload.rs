@@ -1,6 +1,14 @@
 //! Work that takes a while, off the async threads.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -8,9 +16,16 @@ use tokio::{
     task::JoinError,
 };
 
-/// How far work in the background stands behind other threads: it gets a third of what each of them gets of a core. With
-/// much less, posting would never catch up beside whatever else is busy on the machine.
-const NICENESS: i32 = 5;
+/// How far work in the background stands behind other threads: it gets what they leave of a core.
+const LAST: i32 = 19;
+/// For work that waits in vain for that: a third of what each other thread gets. With much less, posting would never catch
+/// up beside whatever else is busy on the machine.
+const BEHIND: i32 = 5;
+/// So long work waits, at most. Nobody without privileges may raise the priority of a thread, so it is begun once more.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Threads that were given up on and have not ended. While there are any, no other is tried at the lowest priority.
+static LATE: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `work` on the blocking pool. On a runtime of one thread it runs in place: a simulation, whose order of events
 /// must be the same each time, has no other.
@@ -25,26 +40,56 @@ pub async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 }
 
 /// Like [`offload`], on a thread of its own that gives way to all others: for what takes long and hurries nobody. Blob
-/// proofs take ten times as long as execution, and answers must not wait for them.
+/// proofs take ten times as long as execution, and answers must not wait for them. On a machine that is busy for long,
+/// `work` may run twice, and what it returned first is used.
 ///
 /// # Errors
 /// If there is no thread to be had, or `work` panicked.
-pub async fn background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub async fn background<T: Send + 'static>(work: impl Fn() -> T + Send + Sync + 'static) -> io::Result<T> {
     if is_alone() {
         return Ok(work());
     }
-    let (done, result) = oneshot::channel();
-    thread::Builder::new().name("background".to_owned()).spawn(move || {
-        give_way();
-        let _ = done.send(work());
-    })?;
-    result.await.map_err(|_| io::Error::other("work in the background panicked"))
+    give_way(PATIENCE, Arc::new(work)).await
 }
 
-/// On Linux this is of the thread that calls it.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(NICENESS);
+async fn give_way<T: Send + 'static>(
+    patience: Duration,
+    work: Arc<impl Fn() -> T + Send + Sync + 'static>,
+) -> io::Result<T> {
+    let panicked = |_| io::Error::other("work in the background panicked");
+    if LATE.load(Ordering::Relaxed) > 0 {
+        return start(BEHIND, work)?.await.map_err(panicked);
+    }
+    let mut last = start(LAST, Arc::clone(&work))?;
+    if let Ok(done) = tokio::time::timeout(patience, &mut last).await {
+        return done.map_err(panicked);
+    }
+    let mut again = start(BEHIND, work)?;
+    tokio::select! {
+        done = &mut last => done.map_err(panicked),
+        done = &mut again => {
+            LATE.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let _ = last.await;
+                LATE.fetch_sub(1, Ordering::Relaxed);
+            });
+            done.map_err(panicked)
+        }
+    }
+}
+
+/// On Linux niceness is of the thread that sets it; nowhere else is it set.
+fn start<T: Send + 'static>(
+    niceness: i32,
+    work: Arc<impl Fn() -> T + Send + Sync + 'static>,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    thread::Builder::new().name("background".to_owned()).spawn(move || {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(niceness);
+        let _ = done.send(work());
+    })?;
+    Ok(result)
 }
 
 fn is_alone() -> bool {
@@ -58,11 +103,28 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     #[cfg(target_os = "linux")]
-    async fn the_background_gives_way_and_nobody_else_does() {
+    async fn the_background_gives_way_until_that_takes_too_long() {
         let own = || rustix::process::nice(0).unwrap();
         let before = own();
-        assert_eq!(background(own).await.unwrap(), (before + NICENESS).min(19));
-        assert_eq!((own(), offload(own).await.unwrap()), (before, before));
+        let expected = move |niceness: i32| (before + niceness).min(19);
+        assert_eq!(background(own).await.unwrap(), expected(LAST));
+        assert_eq!((own(), offload(own).await.unwrap()), (before, before), "nobody else does");
+        // As if nothing were left of the cores: what gives way does not end.
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = std::sync::Mutex::new(ended);
+        let starved = move || {
+            if own() == expected(LAST) && expected(LAST) != expected(BEHIND) {
+                let _ = ended.lock().unwrap().recv();
+            }
+            own()
+        };
+        assert_eq!(give_way(Duration::from_millis(20), Arc::new(starved)).await.unwrap(), expected(BEHIND));
+        assert_eq!(background(own).await.unwrap(), expected(BEHIND), "it would wait as well");
+        drop(end);
+        while LATE.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(background(own).await.unwrap(), expected(LAST));
     }
 
     #[tokio::test(flavor = "multi_thread")]

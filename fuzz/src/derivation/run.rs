@@ -50,7 +50,8 @@ impl Run {
 
     /// L1 reorganised; `number` is its last block that stands. What lies too far back is derived anew.
     pub(super) fn reset(&mut self, number: u64) {
-        if self.derivation.next_l1() <= number + 1 {
+        // One that resumes reads blocks again that it has derived already.
+        if self.derivation.next_l1().max(self.checkpoint().l1.number + 1) <= number + 1 {
             return;
         }
         match self.derivation.reset_to(number, &mut self.chain) {

@@ -63,6 +63,18 @@ pub(super) struct Link {
 }
 
 impl PostedBatch {
+    /// Whether an L1 block of this number and time can hold it: the Inbox writes both into the header.
+    ///
+    /// # Errors
+    /// Says what does not fit: an endpoint made the block up, under a hash that fits what it made up.
+    pub fn fits(&self, l1_number: u64, l1_time: u64) -> Result<(), String> {
+        let (seq, number, time) = (self.header.seq, self.header.includedNumber, self.header.includedTime);
+        if (number, time) == (l1_number, l1_time) {
+            return Ok(());
+        }
+        Err(format!("batch {seq} says it is in L1 block {number} of {time}, is in {l1_number} of {l1_time}"))
+    }
+
     /// Checks what the Inbox guarantees; a failure means that L1 data is not what L1 said.
     pub(super) fn check(&self, parent: Link, l1_number: u64, l1_time: u64) -> Result<(), DeriveError> {
         let header = &self.header;
@@ -73,9 +85,7 @@ impl PostedBatch {
         if batch_header_hash(header) != self.header_hash {
             return wrong(format!("header does not hash to {}", self.header_hash));
         }
-        if header.includedNumber != l1_number || header.includedTime != l1_time {
-            return wrong(format!("says it is in L1 block {}, is in {l1_number}", header.includedNumber));
-        }
+        self.fits(l1_number, l1_time).map_err(DeriveError::Inconsistent)?;
         self.check_data()
     }
 

@@ -276,13 +276,13 @@ fn derivation_resumes_from_a_stored_checkpoint() {
 }
 
 #[test]
-fn a_batch_that_l1_cannot_have_accepted_is_critical() {
+fn a_batch_that_l1_cannot_have_accepted_was_read_wrongly() {
     let (mut sim, _) = prepared();
     sim.link.1 = B256::repeat_byte(9);
     sim.post_forced(sim.l1.last().unwrap().number, 4);
     sim.mine();
     let mut derived = Derived::new(&sim.info);
-    assert_eq!(derived.follow(&sim.l1).unwrap_err().severity(), Severity::Critical);
+    assert_eq!(derived.follow(&sim.l1).unwrap_err().severity(), Severity::Reset);
 }
 
 #[test]

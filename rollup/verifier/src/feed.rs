@@ -70,6 +70,7 @@ impl Feed {
         log: &L1Log,
         mut batch: Box<PostedBatch>,
     ) -> Result<Box<PostedBatch>, VerifierError> {
+        batch.fits(block.number, block.timestamp).map_err(|what| self.l1.made_up(what))?;
         batch.data = match batch.header.codec {
             CODEC_BLOBS => {
                 let blobs = self.beacon.blobs(block.number, block.timestamp, &batch.blob_hashes).await?;

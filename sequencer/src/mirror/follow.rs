@@ -250,10 +250,12 @@ impl Mirror {
                 continue;
             };
             logs.push((Logged::Inbox(event.clone()), log.clone()));
-            if let InboxEvent::Batch(batch) = &mut event
-                && block.number > self.settled
-            {
-                batch.data = self.fetch(block, log, batch).await.map_err(l1_error)?;
+            if let InboxEvent::Batch(batch) = &mut event {
+                let fits = batch.fits(block.number, block.timestamp);
+                fits.map_err(|what| l1_error(self.client.made_up(what)))?;
+                if block.number > self.settled {
+                    batch.data = self.fetch(block, log, batch).await.map_err(l1_error)?;
+                }
             }
             events.push(event);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use mayfly_l1::{BlockTag, Key};
-use mayfly_proxy::{Fault, HeadLie, Proxy};
+use mayfly_proxy::{Fault, HeadLie, Proxy, make_up_time};
 use mayfly_sequencer::{Origin, PauseReason, SequencerHandle, SequencerSettings, SubmitError};
 
 use super::env::{Env, PATIENCE, User, run, settings, until};
@@ -122,6 +122,25 @@ async fn what_cannot_be_posted_pauses_with_the_reason_and_goes_on() {
     assert!(status.pause_reason.is_some_and(|reason| reason.contains("503")), "{:?}", status.pause);
     let refused = sequencer.submit_one(user.pay(Address::repeat_byte(1), 0), Origin::Local).await;
     assert!(matches!(refused, Err(SubmitError::Paused { .. })), "{refused:?}");
+    recovers(&env, &proxy, &sequencer, &[hash]).await;
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_a_made_up_time_is_not_believed() {
+    let (env, proxy, sequencer) = env().await;
+    let l1 = env.anvil.client();
+    let empty = l1.head(BlockTag::Latest).await.unwrap().number + 2;
+    until("blocks are empty", || async { sequencer.status().l1_head >= empty }).await;
+    proxy.set(Fault::Lie("eth_getBlockByNumber", make_up_time));
+    let mut user = User::new(Key::random(), &env.info);
+    let hash = sequencer.submit_one(user.pay(Address::repeat_byte(1), 0), Origin::Local).await.unwrap();
+    sequencer.wait_receipt(hash, PATIENCE).await.unwrap();
+    until("posted", || async { env.batch_count().await > 0 }).await;
+    let later = l1.head(BlockTag::Latest).await.unwrap().number + 3;
+    until("l1 has gone on", || async { l1.head(BlockTag::Latest).await.unwrap().number >= later }).await;
+    let status = sequencer.status();
+    assert_eq!((status.failure, status.posted.number), (None, 0), "the block that holds the batch is not believed");
     recovers(&env, &proxy, &sequencer, &[hash]).await;
     sequencer.shutdown().await;
 }

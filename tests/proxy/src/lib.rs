@@ -18,5 +18,6 @@ mod fault;
 mod proxy;
 mod wire;
 
+pub use answer::make_up_time;
 pub use fault::{Fault, HeadLie};
 pub use proxy::Proxy;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mayfly_l1::{BeaconClient, L1Client, L1Options};
-use mayfly_proxy::{Fault, HeadLie, Proxy};
+use mayfly_proxy::{Fault, HeadLie, Proxy, make_up_time};
 use mayfly_verifier::{Roles, Verifier, VerifierConfig, VerifierHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -97,4 +97,28 @@ async fn a_batch_without_its_data_is_let_go_once_l1_takes_it_back() {
     assert_eq!((posted.batches(), honest.batches()), (1, 0));
     let view = wait(&verifier, |view| view.l1 == honest.l1).await;
     assert_eq!((view.head, view.state_root, view.trouble), (honest.head, honest.state_root, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_a_made_up_time_stops_nobody() {
+    let world = World::new().await;
+    let proxy = Proxy::start(world.anvil.url()).await;
+    let verifier = behind(&proxy, &world);
+    world.anvil.mine(1, 1).await.unwrap();
+    let empty = world.synced().await.l1;
+    wait(&verifier, |view| view.l1.number >= empty.number).await;
+    proxy.set(Fault::Lie("eth_getBlockByNumber", make_up_time));
+    world.post(Vec::new(), false).await;
+    let stuck = wait(&verifier, |view| view.trouble.is_some()).await;
+    assert!(
+        stuck.trouble.as_ref().is_some_and(|trouble| trouble.contains("says it is in L1 block")),
+        "{:?}",
+        stuck.trouble
+    );
+    assert_eq!(stuck.batches(), 0);
+    proxy.set(Fault::None);
+    world.anvil.mine(1, 1).await.unwrap();
+    let honest = world.synced().await;
+    let view = wait(&verifier, |view| view.l1 == honest.l1).await;
+    assert_eq!((view.batches(), view.state_root, view.trouble), (1, honest.state_root, None));
 }
