@@ -62,6 +62,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mayfly-contracts",
             "mayfly-ledger",
             "mayfly-proto",
+            "mayfly-proxy",
         ],
     ),
 ];

@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     admission: Admission,
     percent: AtomicU8,
     failure: Mutex<Option<String>>,
+    /// The L1 block that cannot be, and why; until L1 is read again from before it.
+    pub(crate) refused: Mutex<Option<(u64, String)>>,
     /// Why L1 cannot be followed at the moment; empty while it can.
     pub(crate) l1_trouble: Mutex<String>,
 }
@@ -111,6 +113,7 @@ impl Shared {
             admission,
             percent: AtomicU8::new(100),
             failure: Mutex::default(),
+            refused: Mutex::default(),
             l1_trouble: Mutex::default(),
         }
     }

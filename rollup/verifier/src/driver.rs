@@ -96,11 +96,13 @@ impl Verifier {
         let mut pauses = Pauses::new(self.poll);
         loop {
             let run = Box::pin(self.follow(engine)).await;
+            let mut why = None;
             match run {
                 Ok(End::Stopped) => return,
                 Ok(End::StartAgain) => {}
                 Err(error) if error.wants_fresh_start() => {
                     tracing::warn!(%error, rollup = %self.info.rollup, "derivation starts again");
+                    why = Some(error.to_string());
                 }
                 Err(error) => {
                     tracing::error!(%error, rollup = %self.info.rollup, "verifier stopped");
@@ -122,8 +124,8 @@ impl Verifier {
             };
             // What was seen is worth nothing until L1 is read again.
             self.view.send_replace(first_view(&self.info, &engine));
-            if let Err(error) = looked {
-                self.trouble(&error.to_string());
+            if let Some(why) = looked.err().map(|error| error.to_string()).or(why) {
+                self.trouble(&why);
             }
             readers.send_replace(engine.reader());
         }

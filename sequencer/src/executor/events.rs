@@ -5,16 +5,30 @@ use std::sync::atomic::Ordering;
 use mayfly_fail::fail_point;
 use mayfly_rollup::batch::{decode, unpack_blobs};
 use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
+use mayfly_rollup::{DeriveError, Severity};
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::build::chain_error;
 use super::run::{Executor, L1Message, Note};
 use crate::error::SequencerError;
 use crate::view::Stage;
 
 impl Executor {
     pub(super) fn on_l1(&mut self, message: L1Message) -> Result<(), SequencerError> {
+        let waits = self.shared.refused.lock().is_some();
         match message {
-            L1Message::Block(block) => self.on_block(*block),
+            // Built on a block that cannot be. The mirror goes back before that.
+            L1Message::Block(_) | L1Message::CaughtUp | L1Message::Tags { .. } if waits => Ok(()),
+            L1Message::Block(block) => {
+                let number = block.number;
+                match self.on_block(*block) {
+                    Err(SequencerError::L1(why)) => {
+                        self.refuse(number, why);
+                        Ok(())
+                    }
+                    done => done,
+                }
+            }
             L1Message::Stands(answer) => {
                 let _ = answer.send(self.stands.l1_blocks());
                 Ok(())
@@ -32,6 +46,13 @@ impl Executor {
                 Ok(())
             }
         }
+    }
+
+    /// No L1 has this block: an endpoint made it up, with a hash that fits. Nothing is built until L1 is read again.
+    fn refuse(&mut self, number: u64, why: String) {
+        tracing::error!(l1_block = number, why, "l1 contradicts itself");
+        *self.shared.refused.lock() = Some((number, why));
+        self.synced = false;
     }
 
     fn on_block(&mut self, block: L1Block) -> Result<(), SequencerError> {
@@ -163,6 +184,25 @@ impl Executor {
             let head = self.chain.head().header.number;
             return Err(SequencerError::Derive(format!("block {head} is not what derivation stands at")));
         }
+        let derived = self.derive(stand, number);
+        if matches!(derived, Err(SequencerError::L1(_))) {
+            // Nothing of it was ours: that waits in the rescue.
+            self.chain.revert_to(stand.head.number).map_err(chain_error)?;
+            self.shared.durable.store(stand.head.number, Ordering::Release);
+            self.derived.clear();
+        }
+        let (checkpoint, notes) = derived?;
+        fail_point("derived");
+        self.stands.push(checkpoint)?;
+        if checkpoint.closed {
+            fail_point("close-stood");
+        }
+        notes.into_iter().for_each(|note| self.note(note));
+        self.after_rebase()
+    }
+
+    /// Executes what L1 holds after a stand, up to L1 block `number`.
+    fn derive(&mut self, stand: Checkpoint, number: u64) -> Result<(Checkpoint, Vec<Note>), SequencerError> {
         let mut derivation = Derivation::resume(self.info.clone(), stand);
         let blocks: Vec<L1Block> = self.window.blocks_from(derivation.next_l1()).cloned().collect();
         let mut notes = Vec::new();
@@ -174,13 +214,7 @@ impl Executor {
         if checkpoint.l1.number != number {
             return Err(SequencerError::Derive(format!("derivation stops at l1 block {}", checkpoint.l1.number)));
         }
-        fail_point("derived");
-        self.stands.push(checkpoint)?;
-        if checkpoint.closed {
-            fail_point("close-stood");
-        }
-        notes.into_iter().for_each(|note| self.note(note));
-        self.after_rebase()
+        Ok((checkpoint, notes))
     }
 
     fn step_all(&mut self, derivation: &mut Derivation, notes: &mut Vec<Note>) -> Result<(), SequencerError> {
@@ -263,6 +297,9 @@ fn payload_bytes(data: &BatchData) -> u64 {
     }
 }
 
-fn derive_error(error: mayfly_rollup::DeriveError) -> SequencerError {
-    SequencerError::Derive(error.to_string())
+fn derive_error(error: DeriveError) -> SequencerError {
+    match error.severity() {
+        Severity::Reset => SequencerError::L1(error.to_string()),
+        Severity::Temporary | Severity::Critical => SequencerError::Derive(error.to_string()),
+    }
 }

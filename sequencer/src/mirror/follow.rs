@@ -141,6 +141,11 @@ impl Mirror {
             *follower = self.follower();
             self.again = None;
         }
+        let refused = self.shared.refused.lock().clone();
+        if let Some((number, why)) = refused {
+            self.go_back(number.saturating_sub(1), true).await?;
+            return Err(l1_error(self.client.made_up(why)));
+        }
         let event = match follower.try_next().await {
             Err(error @ (L1Error::StartReplaced { .. } | L1Error::ReorgTooDeep { .. })) => {
                 tracing::warn!(%error, "reading l1 again");

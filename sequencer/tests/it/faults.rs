@@ -128,11 +128,21 @@ async fn what_cannot_be_posted_pauses_with_the_reason_and_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_of_a_made_up_time_is_not_believed() {
+    is_not_believed(Fault::Lie("eth_getBlockByNumber", make_up_time)).await;
+}
+
+/// The second batch does not follow the first: no Inbox took it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_made_up_logs_is_not_believed() {
+    is_not_believed(Fault::LogTwice).await;
+}
+
+async fn is_not_believed(lie: Fault) {
     let (env, proxy, sequencer) = env().await;
     let l1 = env.anvil.client();
     let empty = l1.head(BlockTag::Latest).await.unwrap().number + 2;
     until("blocks are empty", || async { sequencer.status().l1_head >= empty }).await;
-    proxy.set(Fault::Lie("eth_getBlockByNumber", make_up_time));
+    proxy.set(lie);
     let mut user = User::new(Key::random(), &env.info);
     let hash = sequencer.submit_one(user.pay(Address::repeat_byte(1), 0), Origin::Local).await.unwrap();
     sequencer.wait_receipt(hash, PATIENCE).await.unwrap();

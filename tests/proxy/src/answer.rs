@@ -1,5 +1,6 @@
 //! What a fault makes of a request and its answer.
 
+use crate::forge::log_twice;
 use crate::wire::forward;
 use crate::{Fault, HeadLie};
 use alloy_consensus::TxEnvelope;
@@ -20,11 +21,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    async fn forward(&self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    pub(crate) async fn forward(&self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         forward(&self.http, &self.url, path, body).await
     }
 
-    async fn call(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
         let body = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params }).to_string();
         let (_, bytes) = self.forward("/", body.as_bytes()).await;
         serde_json::from_slice::<Value>(&bytes).map_or(Value::Null, |mut answer| answer["result"].take())
@@ -50,6 +51,7 @@ pub(crate) async fn ask(endpoint: &Endpoint, fault: &Fault, path: &str, body: &[
         }
         Fault::Forget => forget(endpoint, path, body).await,
         Fault::Lag(behind) => lag(endpoint, *behind, path, body).await,
+        Fault::LogTwice => log_twice(endpoint, path, body).await,
         Fault::Head(HeadLie::Back) => lag(endpoint, 1, path, body).await,
         Fault::Lie(method, lie) => {
             let (status, answer) = endpoint.forward(path, body).await;
@@ -86,17 +88,6 @@ fn each(body: &[u8], answer: impl Fn(&Value) -> Value) -> (u16, Vec<u8>) {
         Err(_) => return (500, Vec::new()),
     };
     (200, said.to_string().into_bytes())
-}
-
-/// A lie about blocks: of one that holds something, another time and the hash to it.
-pub fn make_up_time(answer: &mut Value) {
-    let block = &mut answer["result"];
-    let Ok(mut header) = serde_json::from_value::<Header>(block.clone()) else { return };
-    if block["transactions"].as_array().is_some_and(|transactions| !transactions.is_empty()) {
-        header.inner.timestamp += 1;
-        block["timestamp"] = json!(U64::from(header.inner.timestamp));
-        block["hash"] = json!(header.inner.hash_slow());
-    }
 }
 
 fn head_lie(lie: HeadLie, answer: &mut Value) {

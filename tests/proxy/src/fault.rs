@@ -26,6 +26,8 @@ pub enum Fault {
     Truncate,
     /// Changes the answer to this method.
     Lie(&'static str, fn(&mut Value)),
+    /// Tells every log of a block twice, under roots and a hash that fit.
+    LogTwice,
     /// The endpoint is so many blocks behind.
     Lag(u64),
     /// Takes transactions, says their hash, and forgets them.

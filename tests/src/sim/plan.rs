@@ -133,7 +133,10 @@ pub(crate) fn draw_fault(rng: &mut StdRng) -> (Fault, u64) {
         2 => Fault::Lag(rng.random_range(1..8)),
         3 => Fault::Lies,
         4 => Fault::Forgets(rng.random_range(20..101)),
-        _ => Fault::Slow(Duration::from_millis(rng.random_range(100..4_000))),
+        _ => match rng.random_range(100..4_000) {
+            100..1_500 => Fault::Forges,
+            millis => Fault::Slow(Duration::from_millis(millis)),
+        },
     };
     (fault, rng.random_range(1..8))
 }

@@ -9,6 +9,7 @@ use alloy_primitives::{Address, B256, U64, U256, hex};
 use futures::future::BoxFuture;
 use mayfly_l1::{BeaconClient, L1Client, L1Options, LocalFailure, LocalL1};
 use mayfly_node::rpc::{Caller, RateLimiter, RpcLimits, Service};
+use mayfly_proxy::{give_receipts, repeat_logs};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub(crate) enum Fault {
     Lag(u64),
     /// It makes blocks up.
     Lies,
+    /// It tells every log twice, in blocks that fit.
+    Forges,
     /// It says that it took a transaction, and forgets so many of a hundred.
     Forgets(u32),
     /// It takes so long to answer.
@@ -152,14 +155,28 @@ impl Wire {
                 return json!({"jsonrpc": "2.0", "id": request["id"], "result": null});
             }
         }
-        let body = request.to_string();
-        let caller = Caller { rollup: self.0.l1.served.clone(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
-        let answer = self.0.service.handle(&caller, body.as_bytes()).await.body.unwrap_or_default();
-        let mut answer: Value = serde_json::from_slice(&answer).unwrap_or(Value::Null);
+        let mut answer = self.serve(&request).await;
+        if fault == Some(Fault::Forges) && method == "eth_getBlockReceipts" {
+            repeat_logs(&mut answer["result"]);
+        }
+        if fault == Some(Fault::Forges) && method == "eth_getBlockByNumber" && answer["result"].is_object() {
+            let block = &mut answer["result"];
+            let ask = json!({"jsonrpc": "2.0", "id": 0, "method": "eth_getBlockReceipts", "params": [block["number"]]});
+            let mut receipts = self.serve(&ask).await["result"].take();
+            repeat_logs(&mut receipts);
+            give_receipts(block, receipts);
+        }
         if fault == Some(Fault::Lies) && method == "eth_getBlockByNumber" && answer["result"].is_object() {
             self.lie(&mut answer["result"]);
         }
         answer
+    }
+
+    async fn serve(&self, request: &Value) -> Value {
+        let body = request.to_string();
+        let caller = Caller { rollup: self.0.l1.served.clone(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+        let answer = self.0.service.handle(&caller, body.as_bytes()).await.body.unwrap_or_default();
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
     }
 
     /// Half of the lies hash to what they say.

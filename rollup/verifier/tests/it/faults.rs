@@ -101,20 +101,25 @@ async fn a_batch_without_its_data_is_let_go_once_l1_takes_it_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_of_a_made_up_time_stops_nobody() {
+    stops_nobody(Fault::Lie("eth_getBlockByNumber", make_up_time), "says it is in L1 block").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_made_up_logs_stops_nobody() {
+    stops_nobody(Fault::LogTwice, "does not follow batch").await;
+}
+
+async fn stops_nobody(lie: Fault, says: &str) {
     let world = World::new().await;
     let proxy = Proxy::start(world.anvil.url()).await;
     let verifier = behind(&proxy, &world);
     world.anvil.mine(1, 1).await.unwrap();
     let empty = world.synced().await.l1;
     wait(&verifier, |view| view.l1.number >= empty.number).await;
-    proxy.set(Fault::Lie("eth_getBlockByNumber", make_up_time));
+    proxy.set(lie);
     world.post(Vec::new(), false).await;
     let stuck = wait(&verifier, |view| view.trouble.is_some()).await;
-    assert!(
-        stuck.trouble.as_ref().is_some_and(|trouble| trouble.contains("says it is in L1 block")),
-        "{:?}",
-        stuck.trouble
-    );
+    assert!(stuck.trouble.as_ref().is_some_and(|trouble| trouble.contains(says)), "{:?}", stuck.trouble);
     assert_eq!(stuck.batches(), 0);
     proxy.set(Fault::None);
     world.anvil.mine(1, 1).await.unwrap();
