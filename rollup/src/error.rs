@@ -228,9 +228,12 @@ pub enum DeriveError {
         /// The oldest that is kept.
         oldest: u64,
     },
-    /// What L1 says contradicts itself or the chain.
-    #[error("inconsistent: {0}")]
+    /// What L1 says contradicts itself: an endpoint made it up.
+    #[error("l1 contradicts itself: {0}")]
     Inconsistent(String),
+    /// Derivation contradicts itself or the chain: a bug.
+    #[error("derivation is broken: {0}")]
+    Broken(String),
     /// The executor failed.
     #[error(transparent)]
     Evm(#[from] EvmError),
@@ -242,7 +245,7 @@ impl DeriveError {
         match self {
             Self::Full(_) => Severity::Temporary,
             Self::Gap { .. } | Self::Reorganised { .. } | Self::Data { .. } | Self::Inconsistent(_) => Severity::Reset,
-            Self::TooFar { .. } | Self::Evm(_) => Severity::Critical,
+            Self::TooFar { .. } | Self::Broken(_) | Self::Evm(_) => Severity::Critical,
         }
     }
 }

@@ -151,6 +151,7 @@ impl Start {
             recorder,
             tagged: None,
             last: None,
+            refusals: 0,
         };
         tasks.spawn(mirror.run(stop.clone()));
         let recorder = Recorder::new(ledger.clone(), l1, Arc::clone(&info), &from);

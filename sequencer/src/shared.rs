@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use mayfly_evm::{ChainReader, RecoveredTx, SealedBlock};
 use mayfly_proto::{Commodity, Meter, Payer, Usage};
 use mayfly_rollup::RollupInfo;
-use mayfly_rollup::derive::BatchData;
+use mayfly_rollup::derive::{BatchData, L1Ref};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -77,10 +77,17 @@ pub(crate) struct Shared {
     admission: Admission,
     percent: AtomicU8,
     failure: Mutex<Option<String>>,
-    /// The L1 block that cannot be, and why; until L1 is read again from before it.
-    pub(crate) refused: Mutex<Option<(u64, String)>>,
+    /// Until L1 is read again from before it.
+    pub(crate) refused: Mutex<Option<Refused>>,
     /// Why L1 cannot be followed at the moment; empty while it can.
     pub(crate) l1_trouble: Mutex<String>,
+}
+
+/// An L1 block that cannot be, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) block: L1Ref,
+    pub(crate) why: String,
 }
 
 /// Batches whose data is remembered.

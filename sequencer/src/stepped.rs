@@ -158,6 +158,7 @@ impl SteppedSequencer {
             recorder,
             tagged: None,
             last: None,
+            refusals: 0,
         };
         tasks.spawn(mirror.run(stop.clone()));
         let status = Arc::new(Mutex::default());

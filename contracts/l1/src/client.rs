@@ -268,10 +268,9 @@ impl L1Client {
         self.request("eth_feeHistory", json!([U64::from(blocks), "latest", [percentile]])).await
     }
 
-    /// The error for a block that hashes to what it says and still cannot be: another endpoint is asked next time.
-    pub fn made_up(&self, what: String) -> L1Error {
+    /// The endpoint in use made something up that hashes to what it says: another one is asked next time.
+    pub fn distrust(&self) {
         self.endpoints.turn();
-        L1Error::Inconsistent(what)
     }
 
     /// A wrong answer is also a reason to ask another endpoint next time.

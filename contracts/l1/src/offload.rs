@@ -64,17 +64,32 @@ async fn give_way<T: Send + 'static>(
     if let Ok(done) = tokio::time::timeout(patience, &mut last).await {
         return done.map_err(panicked);
     }
-    let mut again = start(BEHIND, work)?;
+    let Ok(mut again) = start(BEHIND, work) else { return last.await.map_err(panicked) };
     tokio::select! {
         done = &mut last => done.map_err(panicked),
         done = &mut again => {
-            LATE.fetch_add(1, Ordering::Relaxed);
+            let late = Late::one_more();
             tokio::spawn(async move {
-                let _ = last.await;
-                LATE.fetch_sub(1, Ordering::Relaxed);
+                let _ = (last.await, late);
             });
             done.map_err(panicked)
         }
+    }
+}
+
+/// Counted in [`LATE`] until it is dropped.
+struct Late;
+
+impl Late {
+    fn one_more() -> Self {
+        LATE.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        LATE.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

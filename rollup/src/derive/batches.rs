@@ -63,6 +63,21 @@ pub(super) struct Link {
 }
 
 impl PostedBatch {
+    /// Whether the Inbox can have put it behind the batch of this number and hash.
+    ///
+    /// # Errors
+    /// Says what does not fit: an endpoint made its log up.
+    pub fn follows(&self, seq: u64, hash: B256) -> Result<(), String> {
+        let header = &self.header;
+        if Some(header.seq) != seq.checked_add(1) || header.parentHash != hash {
+            return Err(format!("batch {} does not follow batch {seq} with hash {hash}", header.seq));
+        }
+        if batch_header_hash(header) != self.header_hash {
+            return Err(format!("the header of batch {} does not hash to {}", header.seq, self.header_hash));
+        }
+        Ok(())
+    }
+
     /// Whether an L1 block of this number and time can hold it: the Inbox writes both into the header.
     ///
     /// # Errors
@@ -77,14 +92,7 @@ impl PostedBatch {
 
     /// Checks what the Inbox guarantees; a failure means that L1 data is not what L1 said.
     pub(super) fn check(&self, parent: Link, l1_number: u64, l1_time: u64) -> Result<(), DeriveError> {
-        let header = &self.header;
-        let wrong = |why: String| Err(DeriveError::Inconsistent(format!("batch {}: {why}", header.seq)));
-        if header.seq != parent.seq + 1 || header.parentHash != parent.hash {
-            return wrong(format!("does not follow batch {} with hash {}", parent.seq, parent.hash));
-        }
-        if batch_header_hash(header) != self.header_hash {
-            return wrong(format!("header does not hash to {}", self.header_hash));
-        }
+        self.follows(parent.seq, parent.hash).map_err(DeriveError::Inconsistent)?;
         self.fits(l1_number, l1_time).map_err(DeriveError::Inconsistent)?;
         self.check_data()
     }

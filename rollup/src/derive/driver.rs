@@ -185,7 +185,7 @@ impl Derivation {
     pub fn step(&mut self, chain: &mut Chain) -> Result<Step, DeriveError> {
         if chain.head().hash != self.now.head.hash {
             let (at, hash) = (self.now.head.number, chain.head().hash);
-            return Err(DeriveError::Inconsistent(format!("the chain stands at {hash}, derivation at block {at}")));
+            return Err(DeriveError::Broken(format!("the chain stands at {hash}, derivation at block {at}")));
         }
         loop {
             if self.batch.is_some() {
@@ -227,7 +227,7 @@ impl Derivation {
         };
         if chain.head().hash != target.head.hash {
             let head = chain.head().hash;
-            return Err(DeriveError::Inconsistent(format!("block {} is {head} after a reset", target.head.number)));
+            return Err(DeriveError::Broken(format!("block {} is {head} after a reset", target.head.number)));
         }
         // A block in work is derived again from its start, which needs it pushed again.
         self.l1.truncate(target.l1.number);
@@ -294,7 +294,7 @@ impl Derivation {
     }
 
     fn close_plan(&self, origin: L1Origin) -> Result<Plan, DeriveError> {
-        let gone = || DeriveError::Inconsistent("open queue items are gone".to_owned());
+        let gone = || DeriveError::Broken("open queue items are gone".to_owned());
         let items = self.queue.range(self.now.consumed, self.queue.len()).ok_or_else(gone)?;
         Ok(Plan::Queue { origin, sizes: queue_block_sizes(&items, self.info.config.blockGasLimit).into() })
     }

@@ -74,17 +74,14 @@ pub fn payload_blocks(
     items: &[QueueItem],
 ) -> Result<BatchBlock, DeriveError> {
     let position = |block: &SealedBlock| {
-        let missing = || DeriveError::Inconsistent(format!("block {} carries no position", block.number()));
+        let missing = || DeriveError::Broken(format!("block {} carries no position", block.number()));
         Position::of(&block.header).ok_or_else(missing)
     };
     let (before, after) = (position(parent)?, position(block)?);
     let fits = after.queue_end.checked_sub(before.queue_end) == Some(items.len() as u64);
     if !fits || items.first().is_some_and(|item| item.index != before.queue_end) {
         let number = block.number();
-        return Err(DeriveError::Inconsistent(format!(
-            "block {number} did not consume the {} items given",
-            items.len()
-        )));
+        return Err(DeriveError::Broken(format!("block {number} did not consume the {} items given", items.len())));
     }
     let mut sequenced = block.transactions.as_slice();
     for item in items {
@@ -95,7 +92,7 @@ pub fn payload_blocks(
     }
     let signed = sequenced.iter().map(|tx| tx.tx.as_signed().cloned());
     let transactions: Option<Vec<_>> = signed.collect();
-    let stray = || DeriveError::Inconsistent(format!("block {} holds a deposit out of place", block.number()));
+    let stray = || DeriveError::Broken(format!("block {} holds a deposit out of place", block.number()));
     Ok(BatchBlock {
         origin: after.origin,
         timestamp: block.timestamp(),

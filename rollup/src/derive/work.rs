@@ -107,7 +107,7 @@ impl Derivation {
     /// Queue blocks for a batch whose payload is not used.
     fn queue_plan(&self, batch: &PostedBatch) -> Result<Plan, DeriveError> {
         let header = &batch.header;
-        let missing = || DeriveError::Inconsistent(format!("batch {}: its origin or items are gone", header.seq));
+        let missing = || DeriveError::Broken(format!("batch {}: its origin or items are gone", header.seq));
         let origin = *self.l1.origin(header.originNumber).ok_or_else(missing)?;
         let items = self.queue.range(self.now.consumed, header.queueUpTo).ok_or_else(missing)?;
         Ok(Plan::Queue { origin, sizes: queue_block_sizes(&items, self.info.config.blockGasLimit).into() })
@@ -197,13 +197,13 @@ impl Derivation {
     ) -> Result<Arc<SealedBlock>, DeriveError> {
         let parent = chain.head().header.clone();
         let end = self.now.consumed + count as u64;
-        let gone = || DeriveError::Inconsistent(format!("queue items up to {end} are gone"));
+        let gone = || DeriveError::Broken(format!("queue items up to {end} are gone"));
         let items = self.queue.range(self.now.consumed, end).ok_or_else(gone)?;
         let attributes = block_attributes(&self.info, &parent, origin, origin.timestamp, end);
         let limit = attributes.gas_limit;
         let sealed = run_block(&self.info, chain, attributes, limit, &items, &[]).map_err(|failure| match failure {
             BlockFailure::Fatal(error) => error,
-            BlockFailure::Invalid(why) => DeriveError::Inconsistent(why),
+            BlockFailure::Invalid(why) => DeriveError::Broken(why),
         })?;
         self.stand_at(&sealed.header, sealed.hash)?;
         self.now.pace = self.now.pace.with(&sealed);
@@ -212,7 +212,7 @@ impl Derivation {
 
     fn finish_batch(&mut self, work: BatchWork) -> Result<BatchOutcome, DeriveError> {
         let PostedBatch { header, header_hash, .. } = work.batch;
-        let gone = || DeriveError::Inconsistent(format!("queue hash at {} is gone", header.queueUpTo));
+        let gone = || DeriveError::Broken(format!("queue hash at {} is gone", header.queueUpTo));
         let queue_hash = self.queue.hash_at(header.queueUpTo).ok_or_else(gone)?;
         self.now.batch_seq = header.seq;
         self.now.batch_hash = header_hash;
@@ -222,7 +222,7 @@ impl Derivation {
 
     /// Derivation stands where this header says.
     fn stand_at(&mut self, header: &Header, hash: B256) -> Result<(), DeriveError> {
-        let missing = || DeriveError::Inconsistent(format!("block {} carries no position", header.number));
+        let missing = || DeriveError::Broken(format!("block {} carries no position", header.number));
         let position = Position::of(header).ok_or_else(missing)?;
         self.now.head = L2Ref { number: header.number, hash };
         self.now.head_origin = position.origin;

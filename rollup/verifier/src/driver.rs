@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
-use mayfly_l1::{BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Follower};
+use mayfly_l1::{
+    BeaconClient, BlockRef, BlockTag, FollowEvent, FollowerConfig, L1Block, L1Client, L1Error, L1Follower,
+};
 use mayfly_rollup::RollupInfo;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -102,6 +104,10 @@ impl Verifier {
                 Ok(End::StartAgain) => {}
                 Err(error) if error.wants_fresh_start() => {
                     tracing::warn!(%error, rollup = %self.info.rollup, "derivation starts again");
+                    if matches!(error, VerifierError::Derivation(_)) {
+                        self.l1.distrust();
+                    }
+                    self.trouble(&error.to_string());
                     why = Some(error.to_string());
                 }
                 Err(error) => {
@@ -227,10 +233,14 @@ impl Verifier {
 
     /// Fetches batch data for as long as it takes; nobody has it any more once L1 took the block back.
     async fn prepare(&self, block: &L1Block, coming: &mut Coming) -> Result<Prepared, VerifierError> {
+        let mut trusted = true;
         loop {
             match self.feed.prepare(block).await {
                 Ok(fed) => return Ok(Prepared::There(Box::new(fed))),
                 Err(error) if error.is_temporary() => {
+                    if std::mem::take(&mut trusted) && matches!(error, VerifierError::L1(L1Error::Inconsistent(_))) {
+                        self.l1.distrust();
+                    }
                     tracing::warn!(%error, l1_block = block.number, "batch data is not there, trying again");
                     self.trouble(&error.to_string());
                 }

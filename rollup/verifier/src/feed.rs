@@ -2,7 +2,7 @@
 
 use alloy_primitives::Bytes;
 use mayfly_contracts::settlement::Settlement::SettlementEvents;
-use mayfly_l1::{BeaconClient, L1Client, L1Log, RollupContracts, RollupEvent};
+use mayfly_l1::{BeaconClient, L1Client, L1Error, L1Log, RollupContracts, RollupEvent};
 use mayfly_rollup::derive::{BatchData, InboxEvent, L1Block, PostedBatch};
 
 use crate::VerifierError;
@@ -70,7 +70,7 @@ impl Feed {
         log: &L1Log,
         mut batch: Box<PostedBatch>,
     ) -> Result<Box<PostedBatch>, VerifierError> {
-        batch.fits(block.number, block.timestamp).map_err(|what| self.l1.made_up(what))?;
+        batch.fits(block.number, block.timestamp).map_err(L1Error::Inconsistent)?;
         batch.data = match batch.header.codec {
             CODEC_BLOBS => {
                 let blobs = self.beacon.blobs(block.number, block.timestamp, &batch.blob_hashes).await?;

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 
 use mayfly_fail::fail_point;
 use mayfly_rollup::batch::{decode, unpack_blobs};
-use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L2Ref, PostedBatch, Step};
+use mayfly_rollup::derive::{BatchData, Checkpoint, Derivation, InboxEvent, L1Block, L1Ref, L2Ref, PostedBatch, Step};
 use mayfly_rollup::{DeriveError, Severity};
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::build::chain_error;
 use super::run::{Executor, L1Message, Note};
 use crate::error::SequencerError;
+use crate::shared::Refused;
 use crate::view::Stage;
 
 impl Executor {
@@ -20,10 +20,10 @@ impl Executor {
             // Built on a block that cannot be. The mirror goes back before that.
             L1Message::Block(_) | L1Message::CaughtUp | L1Message::Tags { .. } if waits => Ok(()),
             L1Message::Block(block) => {
-                let number = block.number;
+                let at = L1Block::as_ref(&block);
                 match self.on_block(*block) {
                     Err(SequencerError::L1(why)) => {
-                        self.refuse(number, why);
+                        self.refuse(at, why);
                         Ok(())
                     }
                     done => done,
@@ -49,9 +49,10 @@ impl Executor {
     }
 
     /// No L1 has this block: an endpoint made it up, with a hash that fits. Nothing is built until L1 is read again.
-    fn refuse(&mut self, number: u64, why: String) {
-        tracing::error!(l1_block = number, why, "l1 contradicts itself");
-        *self.shared.refused.lock() = Some((number, why));
+    fn refuse(&mut self, block: L1Ref, why: String) {
+        tracing::error!(l1_block = block.number, why, "no l1 has this block");
+        self.window.truncate(block.number.saturating_sub(1));
+        *self.shared.refused.lock() = Some(Refused { block, why });
         self.synced = false;
     }
 
@@ -66,9 +67,17 @@ impl Executor {
                 _ => None,
             })
             .collect();
+        let is_new = number > stand.l1.number && !stand.closed;
+        if is_new {
+            let mut link = (stand.batch_seq, stand.batch_hash);
+            for batch in &batches {
+                batch.follows(link.0, link.1).map_err(SequencerError::L1)?;
+                link = (batch.header.seq, batch.header_hash);
+            }
+        }
         self.window.push(block)?;
         self.shared.note_origin(number, hash);
-        if number <= stand.l1.number || stand.closed {
+        if !is_new {
             self.window.forget_batches();
             return Ok(());
         }
@@ -186,10 +195,10 @@ impl Executor {
         }
         let derived = self.derive(stand, number);
         if matches!(derived, Err(SequencerError::L1(_))) {
-            // Nothing of it was ours: that waits in the rescue.
-            self.chain.revert_to(stand.head.number).map_err(chain_error)?;
-            self.shared.durable.store(stand.head.number, Ordering::Release);
-            self.derived.clear();
+            // Who wrote these blocks made L1 up. What they hold was signed all the same, and may have been answered.
+            let derived = std::mem::take(&mut self.derived);
+            self.rescued.retain(|tx| !derived.contains(&tx.hash()));
+            self.take_back(stand.head.number)?;
         }
         let (checkpoint, notes) = derived?;
         fail_point("derived");
@@ -299,7 +308,8 @@ fn payload_bytes(data: &BatchData) -> u64 {
 
 fn derive_error(error: DeriveError) -> SequencerError {
     match error.severity() {
-        Severity::Reset => SequencerError::L1(error.to_string()),
-        Severity::Temporary | Severity::Critical => SequencerError::Derive(error.to_string()),
+        // The window hands blocks over without a gap.
+        Severity::Reset if !matches!(error, DeriveError::Gap { .. }) => SequencerError::L1(error.to_string()),
+        Severity::Reset | Severity::Temporary | Severity::Critical => SequencerError::Derive(error.to_string()),
     }
 }

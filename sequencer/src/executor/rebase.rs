@@ -20,8 +20,7 @@ impl Executor {
     /// read again from the oldest stand that holds, as after a restart.
     pub(super) fn on_reorg(&mut self, common: u64, reopen: bool) -> Result<GoOn, SequencerError> {
         tracing::warn!(common, reopen, "l1 reorganised");
-        let refused = self.shared.refused.lock().take().map(|(number, _)| number.saturating_sub(1));
-        let common = refused.map_or(common, |before| before.min(common));
+        let refused = self.shared.refused.lock().take();
         let reopen = reopen || refused.is_some() || common < self.stands.first().l1.number;
         self.stands.go_back(common)?;
         self.generation += 1;

@@ -7,8 +7,9 @@ use mayfly_rollup::derive::{BatchData, Checkpoint, CloseState, InboxEvent, L1Blo
 
 use crate::error::SequencerError;
 
-/// More than any origin may lag plus any reorganisation that is survived.
-const MAX_BLOCKS: usize = 16_384;
+/// Derivation goes on from the origin of the last batch's last block, however long ago that was: a month of slots, some
+/// 50 MiB.
+const MAX_BLOCKS: usize = 1 << 18;
 
 /// Ethereum's slot. Where blocks are further apart, some were missed.
 const MAX_SLOT_SECONDS: u64 = 12;
@@ -163,5 +164,42 @@ impl Window {
     /// The clock now.
     pub(super) fn clock(&self) -> CloseState {
         self.clocks.last().map_or(CloseState { end_time: u64::MAX, close_time: u64::MAX, frozen: false }, |(_, c)| *c)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use mayfly_rollup::RollupInfo;
+    use mayfly_rollup::derive::{Derivation, L2Ref};
+
+    use super::*;
+
+    /// Slots of twelve seconds in a month.
+    const MONTH: u64 = 30 * 24 * 300;
+
+    fn block(number: u64) -> L1Block {
+        let hash = |number: u64| B256::left_padding_from(&number.to_be_bytes());
+        L1Block {
+            number,
+            hash: hash(number),
+            parent_hash: hash(number - 1),
+            timestamp: 12 * number,
+            prev_randao: B256::ZERO,
+            parent_beacon_root: None,
+            events: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_month_without_a_batch_can_be_derived_from() {
+        let genesis =
+            *Derivation::new(Arc::new(RollupInfo::default()), L2Ref { number: 0, hash: B256::ZERO }).checkpoint();
+        let mut window = Window::new(&genesis);
+        (1..=MONTH).for_each(|number| window.push(block(number)).unwrap());
+        assert_eq!(window.blocks_from(1).next().map(|block| block.number), Some(1));
+        assert!(window.push(block(MONTH + 2)).is_err(), "a gap");
     }
 }

@@ -16,10 +16,13 @@ use super::claims::{SETTLEMENT_TOPICS, decode_settlement};
 use super::record::{Logged, Recorded};
 use crate::error::SequencerError;
 use crate::executor::{GoOn, L1Message, Mailbox, Message, Stands};
-use crate::shared::Shared;
+use crate::shared::{Refused, Shared};
 
 /// Errors of L1 are logged once in so many.
 const LOG_EVERY: u32 = 30;
+/// Longest pause after a block that was made up, and how often it doubles.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+const MAX_DOUBLINGS: u32 = 10;
 
 /// See the module.
 pub(crate) struct Mirror {
@@ -40,6 +43,8 @@ pub(crate) struct Mirror {
     pub(crate) tagged: Option<BlockRef>,
     /// The last block that was handed on, with its parent.
     pub(crate) last: Option<(derive::L1Ref, B256)>,
+    /// Blocks that were made up, in a row.
+    pub(crate) refusals: u32,
 }
 
 /// Finds the newest stand that L1 and the chain still hold, and forgets those after it.
@@ -80,6 +85,7 @@ async fn block_at(client: &L1Client, info: &RollupInfo, number: u64) -> Result<B
     let hash = hash_at(client, number).await?;
     let hash = hash.ok_or_else(|| SequencerError::L1(format!("block {number} is missing")))?;
     if number == info.l1_number && hash != info.l1_hash {
+        client.distrust();
         return Err(SequencerError::L1(format!(
             "block {number} is {hash}, the rollup was created in {}",
             info.l1_hash
@@ -142,9 +148,8 @@ impl Mirror {
             self.again = None;
         }
         let refused = self.shared.refused.lock().clone();
-        if let Some((number, why)) = refused {
-            self.go_back(number.saturating_sub(1), true).await?;
-            return Err(l1_error(self.client.made_up(why)));
+        if let Some(refused) = refused {
+            return self.leave(refused).await;
         }
         let event = match follower.try_next().await {
             Err(error @ (L1Error::StartReplaced { .. } | L1Error::ReorgTooDeep { .. })) => {
@@ -188,6 +193,7 @@ impl Mirror {
                     }
                     self.send_tags().await?;
                     self.send(L1Message::CaughtUp).await?;
+                    self.refusals = 0;
                     self.tagged = follower.head();
                 }
                 tokio::time::sleep(self.poll).await;
@@ -215,6 +221,20 @@ impl Mirror {
             }
         }
         Ok(self.info.l1_number.saturating_sub(1))
+    }
+
+    /// An endpoint made a block up. Goes back to where derivation stood on what L1 holds, later each time: to find out
+    /// what is wrong with a block costs work.
+    async fn leave(&mut self, Refused { block, why }: Refused) -> Result<(), SequencerError> {
+        self.client.distrust();
+        let pause = self.poll.saturating_mul(1 << self.refusals).min(MAX_PAUSE);
+        self.refusals = (self.refusals + 1).min(MAX_DOUBLINGS);
+        *self.shared.l1_trouble.lock() = why.clone();
+        tokio::time::sleep(pause).await;
+        let common = self.last_common().await?;
+        self.record(Recorded::Unreal(block.hash)).await?;
+        self.go_back(common, true).await?;
+        Err(SequencerError::L1(why))
     }
 
     async fn go_back(&mut self, common: u64, reopen: bool) -> Result<(), SequencerError> {
@@ -256,8 +276,10 @@ impl Mirror {
             };
             logs.push((Logged::Inbox(event.clone()), log.clone()));
             if let InboxEvent::Batch(batch) = &mut event {
-                let fits = batch.fits(block.number, block.timestamp);
-                fits.map_err(|what| l1_error(self.client.made_up(what)))?;
+                batch.fits(block.number, block.timestamp).map_err(|why| {
+                    self.client.distrust();
+                    SequencerError::L1(why)
+                })?;
                 if block.number > self.settled {
                     batch.data = self.fetch(block, log, batch).await.map_err(l1_error)?;
                 }

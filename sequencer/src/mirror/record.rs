@@ -40,6 +40,8 @@ pub(crate) enum Recorded {
     Head { block: L1Ref, parent: B256 },
     /// Blocks above this one are gone.
     Reorg(u64),
+    /// There was never such a block, whatever an endpoint says.
+    Unreal(B256),
     /// Blocks up to this one are final.
     Finalized(u64),
     /// From the executor.
@@ -170,6 +172,10 @@ impl Recorder {
             Recorded::Block { block, parent, logs } => self.block(block, *parent, logs).await,
             Recorded::Head { block, parent } => self.l1_block(block, *parent).await,
             Recorded::Reorg(_) => Ok(()),
+            Recorded::Unreal(hash) => {
+                self.ledger.reorg(&[*hash]).await?;
+                Ok(())
+            }
             Recorded::Finalized(number) if *number > self.finalized => {
                 self.ledger.finalize_batches(self.info.rollup, *number).await?;
                 fail_point("record-final");

@@ -11,12 +11,16 @@ use super::world::{World, wait};
 
 /// A verifier with nothing but the proxy.
 fn behind(proxy: &Proxy, world: &World) -> VerifierHandle {
-    let urls = [proxy.url.clone()];
+    among(std::slice::from_ref(&proxy.url), world)
+}
+
+/// A verifier with these endpoints.
+fn among(urls: &[String], world: &World) -> VerifierHandle {
     let options = L1Options { attempts: 2, backoff: Duration::from_millis(5), ..L1Options::default() };
     let config = VerifierConfig {
         info: world.info.clone(),
-        l1: L1Client::new(&urls, options.clone()).unwrap(),
-        beacon: BeaconClient::new(&urls, options).unwrap(),
+        l1: L1Client::new(urls, options.clone()).unwrap(),
+        beacon: BeaconClient::new(urls, options).unwrap(),
         poll: Duration::from_millis(10),
         roles: Roles::default(),
     };
@@ -104,9 +108,10 @@ async fn a_block_of_a_made_up_time_stops_nobody() {
     stops_nobody(Fault::Lie("eth_getBlockByNumber", make_up_time), "says it is in L1 block").await;
 }
 
+/// The second batch does not follow the first. Read again, the creation is made up as well, and that is told next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_of_made_up_logs_stops_nobody() {
-    stops_nobody(Fault::LogTwice, "does not follow batch").await;
+    stops_nobody(Fault::LogTwice, "").await;
 }
 
 async fn stops_nobody(lie: Fault, says: &str) {
@@ -126,4 +131,19 @@ async fn stops_nobody(lie: Fault, says: &str) {
     let honest = world.synced().await;
     let view = wait(&verifier, |view| view.l1 == honest.l1).await;
     assert_eq!((view.batches(), view.state_root, view.trouble), (1, honest.state_root, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_made_a_block_up_is_asked_last() {
+    let world = World::new().await;
+    let proxy = Proxy::start(world.anvil.url()).await;
+    let verifier = among(&[proxy.url.clone(), world.anvil.url().to_owned()], &world);
+    world.anvil.mine(1, 1).await.unwrap();
+    let empty = world.synced().await.l1;
+    wait(&verifier, |view| view.l1.number >= empty.number).await;
+    proxy.set(Fault::LogTwice);
+    world.post(Vec::new(), false).await;
+    let honest = world.synced().await;
+    let view = wait(&verifier, |view| view.l1.number >= honest.l1.number && view.batches() == 1).await;
+    assert_eq!((view.state_root, view.trouble), (honest.state_root, None));
 }

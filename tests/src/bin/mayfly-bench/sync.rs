@@ -33,7 +33,7 @@ pub(crate) async fn paced(url: &str, transactions: Vec<Signed>, per_second: f64)
     let mut lanes = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut client = Client::connect(url).await?;
-        let (lane, mut due) = mpsc::unbounded_channel::<(Instant, Signed)>();
+        let (lane, mut due) = mpsc::channel::<(Instant, Signed)>(transactions.len().div_ceil(CONNECTIONS).max(1));
         lanes.push(lane);
         tasks.spawn(async move {
             let mut latencies = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) async fn paced(url: &str, transactions: Vec<Signed>, per_second: f64)
             let due = begun + Duration::from_secs_f64(index as f64 / per_second.max(1.0));
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             // One that failed has said so.
-            let _ = lanes[index % CONNECTIONS].send((due, signed));
+            let _ = lanes[index % CONNECTIONS].try_send((due, signed));
         }
     })?;
     while let Some(lane) = tasks.join_next().await {
