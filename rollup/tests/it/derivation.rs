@@ -290,5 +290,5 @@ fn a_chain_moved_by_somebody_else_is_noticed() {
     let (sim, _) = prepared();
     let mut derived = Derived::of(&sim);
     derived.chain.revert_to(0).unwrap();
-    assert!(matches!(derived.derivation.step(&mut derived.chain), Err(DeriveError::Inconsistent(_))));
+    assert!(matches!(derived.derivation.step(&mut derived.chain), Err(DeriveError::Broken(_))));
 }
