@@ -54,7 +54,7 @@ pub use fees::{FeeCaps, Fees, Quote};
 pub use follower::{FollowEvent, FollowerConfig, L1Follower};
 pub use http::{L1Options, LocalFailure, LocalL1};
 pub use keys::Key;
-pub use offload::{background, offload};
+pub use offload::{Hurry, background, offload};
 pub use search::{FoundLog, LogSearch};
 pub use sender::{Broadcast, Sender};
 pub use submit::{Submission, SubmitOptions};

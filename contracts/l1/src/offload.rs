@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Threads that were given up on and have not ended. While there are any, no other is tried at the lowest priority.
 static LATE: AtomicUsize = AtomicUsize::new(0);
 
+/// Those who cannot wait. While there are any, nothing gives way.
+static HURRIED: AtomicUsize = AtomicUsize::new(0);
+
 /// Runs `work` on the blocking pool. On a runtime of one thread it runs in place: a simulation, whose order of events
 /// must be the same each time, has no other.
 ///
@@ -49,6 +52,9 @@ pub async fn background<T: Send + 'static>(work: impl Fn() -> T + Send + Sync + 
     if is_alone() {
         return Ok(work());
     }
+    if HURRIED.load(Ordering::Relaxed) > 0 {
+        return offload(work).await.map_err(io::Error::other);
+    }
     give_way(PATIENCE, Arc::new(work)).await
 }
 
@@ -68,7 +74,7 @@ async fn give_way<T: Send + 'static>(
     tokio::select! {
         done = &mut last => done.map_err(panicked),
         done = &mut again => {
-            let late = Late::one_more();
+            let late = Counted::one_more(&LATE);
             tokio::spawn(async move {
                 let _ = (last.await, late);
             });
@@ -77,19 +83,36 @@ async fn give_way<T: Send + 'static>(
     }
 }
 
-/// Counted in [`LATE`] until it is dropped.
-struct Late;
+/// One more in a count, until it is dropped.
+struct Counted(&'static AtomicUsize);
 
-impl Late {
-    fn one_more() -> Self {
-        LATE.fetch_add(1, Ordering::Relaxed);
-        Self
+impl Counted {
+    fn one_more(count: &'static AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
     }
 }
 
-impl Drop for Late {
+impl Drop for Counted {
     fn drop(&mut self) {
-        LATE.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Somebody in this process cannot wait, until this is dropped: what [`background`] begins meanwhile does not give way.
+pub struct Hurry(#[expect(dead_code, reason = "dropped with it")] Counted);
+
+impl Hurry {
+    /// From now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self(Counted::one_more(&HURRIED))
+    }
+}
+
+impl std::fmt::Debug for Hurry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hurry")
     }
 }
 
@@ -124,6 +147,9 @@ mod tests {
         let expected = move |niceness: i32| (before + niceness).min(19);
         assert_eq!(background(own).await.unwrap(), expected(LAST));
         assert_eq!((own(), offload(own).await.unwrap()), (before, before), "nobody else does");
+        let hurry = Hurry::begin();
+        assert_eq!(background(own).await.unwrap(), before, "nor does who cannot wait");
+        drop(hurry);
         // As if nothing were left of the cores: what gives way does not end.
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let ended = std::sync::Mutex::new(ended);

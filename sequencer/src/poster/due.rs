@@ -53,9 +53,25 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
     (ends && !waits).then_some(Due::End)
 }
 
+/// Whether what a post needs is computed before all else: the end is near, or a queue item is nearly overdue.
+pub(super) fn hurries(view: &PostView, settings: &SequencerSettings, now: u64) -> bool {
+    now + 4 * settings.post_margin_seconds >= view.close_time
+        || view.overdue_at.is_some_and(|at| now + 2 * settings.overdue_margin_seconds >= at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proofs_hurry_before_the_end_and_before_an_item_is_overdue() {
+        let settings = SequencerSettings::default();
+        let (end, item) = (4 * settings.post_margin_seconds, 2 * settings.overdue_margin_seconds);
+        let overdue = PostView { overdue_at: Some(5_000), ..view() };
+        let hurry = |view: &PostView, now| hurries(view, &settings, now);
+        assert_eq!([hurry(&view(), 9_999 - end), hurry(&view(), 10_000 - end)], [false, true]);
+        assert_eq!([hurry(&overdue, 4_999 - item), hurry(&overdue, 5_000 - item)], [false, true]);
+    }
 
     const QUIET: Waiting = Waiting { blocks: 1, unripe: false, size_bytes: 100, oldest: 1_000 };
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::Bytes;
 use mayfly_fail::fail_point;
-use mayfly_l1::{Sender, background};
+use mayfly_l1::{Hurry, Sender, background};
 use mayfly_ledger::{BatchContent, BatchFields, NewPost, Outbox, Post, PostId, PostState};
 use mayfly_proto::Commodity;
 use mayfly_rollup::batch::{BLOB_BYTES, MAX_BLOCKS};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Built, CODEC_BLOBS, Order, assemble, choose_origin, encode_checked, wants_blobs, warm_up};
 use super::call::InboxCall;
 use super::drive::{Driver, Outcome, l1_error, ledger_error};
-use super::due::{Due, Waiting, due};
+use super::due::{Due, Waiting, due, hurries};
 use super::forced;
 use super::gap::{self, Gap};
 use super::refused::Refused;
@@ -164,6 +164,7 @@ impl Poster {
         if !view.synced {
             return Ok(Trouble::default());
         }
+        let _hurry = hurries(&view, &self.settings, self.now(&view)).then(Hurry::begin);
         let mut trouble = Trouble::default();
         let mut busy = None;
         let open = self.driver.ledger.open_posts(self.driver.sender.address()).await.map_err(ledger_error)?;
