@@ -7,8 +7,7 @@ use mayfly_rollup::derive::{BatchData, Checkpoint, CloseState, InboxEvent, L1Blo
 
 use crate::error::SequencerError;
 
-/// Derivation goes on from the origin of the last batch's last block, however long ago that was: a month of slots, some
-/// 50 MiB.
+/// Derivation goes on from the origin of the last batch's last block, however long ago that was: a month of slots.
 const MAX_BLOCKS: usize = 1 << 18;
 
 /// Ethereum's slot. Where blocks are further apart, some were missed.
