@@ -60,7 +60,7 @@ pub struct Condition {
 }
 
 /// Every reason there is, for a metric that shows each of them.
-pub(crate) const REASONS: [(Mode, &str); 13] = [
+pub(crate) const REASONS: [(Mode, &str); 14] = [
     (Mode::Building, "none"),
     (Mode::Throttled, "posting-late"),
     (Mode::Paused, "syncing"),
@@ -68,6 +68,7 @@ pub(crate) const REASONS: [(Mode, &str); 13] = [
     (Mode::Paused, "origin-too-old"),
     (Mode::Paused, "posting-stalled"),
     (Mode::Paused, "unposted-too-large"),
+    (Mode::Paused, "close-near"),
     (Mode::Paused, "state-too-large"),
     (Mode::Paused, "disk-behind"),
     (Mode::Ended, "frozen"),
@@ -139,6 +140,7 @@ impl PauseReason {
             Self::OriginTooOld { .. } => "origin-too-old",
             Self::PostingStalled { .. } => "posting-stalled",
             Self::UnpostedTooLarge { .. } => "unposted-too-large",
+            Self::CloseNear { .. } => "close-near",
             Self::StateTooLarge { .. } => "state-too-large",
             Self::DiskBehind { .. } => "disk-behind",
         }
@@ -154,7 +156,7 @@ impl PauseReason {
             Self::OriginTooOld { .. } => {
                 "by itself, once l1 makes blocks again, or l1.urls names an endpoint that has them".to_owned()
             }
-            Self::PostingStalled { .. } | Self::UnpostedTooLarge { .. } => posted(poster),
+            Self::PostingStalled { .. } | Self::UnpostedTooLarge { .. } | Self::CloseNear { .. } => posted(poster),
             Self::StateTooLarge { .. } => {
                 "once sequencer.max_state_bytes is raised; what is owned can be claimed after the end as it is"
                     .to_owned()
@@ -237,6 +239,7 @@ mod tests {
             PauseReason::OriginTooOld { origin: 1, behind_seconds: 2, max_seconds: 1 },
             PauseReason::PostingStalled { seconds: 1, max_seconds: 1, reason: String::new() },
             PauseReason::UnpostedTooLarge { bytes: 2, max_bytes: 1 },
+            PauseReason::CloseNear { batches: 2, max_batches: 1, seconds: 3 },
             PauseReason::StateTooLarge { bytes: 2, max_bytes: 1 },
             PauseReason::DiskBehind { blocks: 9 },
         ];

@@ -43,6 +43,7 @@ mod intake;
 mod metrics;
 mod mirror;
 mod origin;
+mod packing;
 mod pool;
 mod poster;
 mod receipts;

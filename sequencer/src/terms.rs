@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use mayfly_rollup::RollupInfo;
+use mayfly_rollup::batch::MAX_PAYLOAD_BYTES;
+
+/// Nodes take transactions of 128 KiB; the call's other arguments and the signature need room.
+pub(crate) const MAX_CALLDATA_BYTES: usize = 130_000;
 
 /// How batch data goes to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +18,16 @@ pub(crate) enum DaChoice {
     Blobs,
     /// Calldata, as long as it fits.
     Calldata,
+}
+
+impl DaChoice {
+    /// What one batch holds, encoded.
+    pub(crate) fn batch_bytes(self) -> usize {
+        match self {
+            Self::Calldata => MAX_CALLDATA_BYTES,
+            Self::Cheapest | Self::Blobs => MAX_PAYLOAD_BYTES,
+        }
+    }
 }
 
 /// See the module. Times in seconds.

@@ -7,6 +7,8 @@ use alloy_primitives::B256;
 use mayfly_evm::{RecoveredTx, SealedBlock};
 use mayfly_rollup::batch::BatchBlock;
 
+use crate::packing::{Packing, encoded_bytes};
+
 /// What a batch needs of a block; its receipts and logs may leave memory.
 #[derive(Debug, Clone)]
 pub(crate) struct UnpostedBlock {
@@ -50,6 +52,11 @@ impl UnpostedBlock {
         }
     }
 
+    /// What it takes in a payload at most.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        encoded_bytes(self.bytes, self.sequenced.len())
+    }
+
     /// The block as a payload says it.
     pub(crate) fn to_batch_block(&self) -> BatchBlock {
         BatchBlock {
@@ -67,14 +74,15 @@ impl UnpostedBlock {
 pub(crate) struct Unposted {
     blocks: VecDeque<UnpostedBlock>,
     bytes: usize,
+    packing: Packing,
 }
 
 /// Counted beside the transactions' bytes, for the block table and what is kept of the header.
 const BLOCK_OVERHEAD_BYTES: usize = 300;
-
 impl Unposted {
     pub(crate) fn push(&mut self, block: UnpostedBlock) {
         self.bytes += block.bytes + BLOCK_OVERHEAD_BYTES;
+        self.packing.add(block.encoded_bytes());
         self.blocks.push_back(block);
     }
 
@@ -85,11 +93,18 @@ impl Unposted {
                 self.bytes -= block.bytes + BLOCK_OVERHEAD_BYTES;
             }
         }
+        self.pack(self.packing.emptied());
     }
 
-    /// Forgets everything.
+    /// Forgets the blocks.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { packing: self.packing.emptied(), ..Self::default() };
+    }
+
+    /// Counts batches from here on as this one does.
+    pub(crate) fn pack(&mut self, mut packing: Packing) {
+        self.blocks.iter().for_each(|block| packing.add(block.encoded_bytes()));
+        self.packing = packing;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,6 +113,11 @@ impl Unposted {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The batches they fill at most.
+    pub(crate) fn packing(&self) -> Packing {
+        self.packing
     }
 
     /// Timestamp of the oldest block.

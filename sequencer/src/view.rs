@@ -97,6 +97,18 @@ pub enum PauseReason {
         /// The limit.
         max_bytes: usize,
     },
+    /// More is unposted than L1 would take before the rollup can close.
+    #[error(
+        "{batches} batches unposted, as many as L1 takes in the {seconds} s before the rollup may close: {max_batches}"
+    )]
+    CloseNear {
+        /// If nothing compresses.
+        batches: u64,
+        /// The limit.
+        max_batches: u64,
+        /// Until the last call.
+        seconds: u64,
+    },
     /// The state takes more memory than it may.
     #[error("the state takes about {bytes} bytes of memory, at most {max_bytes} allowed")]
     StateTooLarge {
@@ -139,6 +151,8 @@ pub(crate) struct PostView {
     /// When the oldest queue item outside of any batch becomes overdue.
     pub(crate) overdue_at: Option<u64>,
     pub(crate) close_time: u64,
+    /// How many batches L1 would take before that.
+    pub(crate) batches_left: u64,
     pub(crate) stage: Stage,
     pub(crate) synced: bool,
 }

@@ -38,7 +38,7 @@ pub(super) fn accounts() -> eyre::Result<Vec<DevAccount>> {
 /// L1 blocks come every second and windows are seconds: post and look more often.
 pub(super) fn quicken(settings: &mut SequencerSettings) {
     settings.max_unposted_seconds = settings.max_unposted_seconds.min(4);
-    settings.post_margin_seconds = settings.post_margin_seconds.min(2);
+    settings.post_margin_seconds = settings.post_margin_seconds.min(3);
     settings.overdue_margin_seconds = settings.overdue_margin_seconds.min(2);
     settings.l1_poll_ms = settings.l1_poll_ms.min(250);
     settings.bump_after_seconds = settings.bump_after_seconds.min(10);

@@ -2,6 +2,7 @@
 
 use super::workload::{any_blocks, blocks, erc20, mints, mints_to_signer, rng};
 use alloy_consensus::{Signed, TxEip4844, TxEip4844Variant, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Signature, U256};
 use mayfly_rollup::BatchError;
 use mayfly_rollup::batch::{BatchBlock, BatchEncoder, PendingBlock, decode, encode, pack_blobs, unpack_blobs};
@@ -69,6 +70,18 @@ proptest! {
         prop_assert_eq!(&decoded.blocks, &plain(&blocks));
         prop_assert_eq!(encode(PARENT, &decoded.blocks).unwrap(), payload.clone());
         prop_assert_eq!(unpack_blobs(&pack_blobs(&payload).unwrap()).unwrap(), payload);
+    }
+
+    /// The sequencer counts on it near the close: what it answers must fit what L1 takes, whatever it is.
+    #[test]
+    fn a_payload_is_hardly_larger_than_its_transactions(seed in any::<u64>(), size in 0_usize..40) {
+        let mut blocks = any_blocks(&mut rng(seed), size);
+        blocks.iter_mut().for_each(|block| block.sponsors.clear());
+        let transactions = || blocks.iter().flat_map(|block| &block.transactions);
+        let encoded: usize = transactions().map(Encodable2718::encode_2718_len).sum();
+        let most = encoded + 32 * blocks.len() + 16 * transactions().count() + 100;
+        let payload = encode(PARENT, &blocks).unwrap();
+        prop_assert!(payload.len() <= most, "{} bytes, at most {}", payload.len(), most);
     }
 
     #[test]

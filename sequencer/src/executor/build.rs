@@ -14,6 +14,7 @@ use super::enter::submit_error;
 use super::held::may_pass_later;
 use super::run::Executor;
 use crate::error::{SequencerError, SubmitError};
+use crate::packing::encoded_bytes;
 use crate::pool::Pooled;
 use crate::terms::DaChoice;
 use crate::unposted::UnpostedBlock;
@@ -54,6 +55,8 @@ struct Filled {
     /// Encoded transactions that do not come from the queue, and at most how many bytes of them.
     bytes: usize,
     max_bytes: usize,
+    /// At most how many bytes of a payload the block may take, if it takes something from the pool.
+    room: usize,
     done: Vec<(Pooled, u64)>,
     dropped: Vec<(Pooled, SubmitError)>,
     lost: Vec<(B256, String)>,
@@ -67,6 +70,12 @@ impl Filled {
     fn has_room(&self, size: usize) -> bool {
         self.bytes == 0 || self.bytes + size <= self.max_bytes
     }
+
+    /// Whether one of `size` bytes from the pool may follow: L1 must take the block before the close.
+    fn may_take(&self, size: usize) -> bool {
+        let transactions = self.restored + self.done.len() + 1;
+        self.has_room(size) && encoded_bytes(self.bytes + size, transactions) <= self.room
+    }
 }
 
 impl Executor {
@@ -78,7 +87,7 @@ impl Executor {
                 < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
             && (!self.rescued.is_empty()
                 || self.held.may_pass(self.position().queue_end)
-                || (self.pool.has_ready() && self.full_state().is_none())
+                || (self.pool.has_ready() && self.takes_nothing().is_none())
                 || self.has_items())
     }
 
@@ -87,6 +96,11 @@ impl Executor {
     pub(super) fn full_state(&self) -> Option<PauseReason> {
         let (bytes, max_bytes) = (self.chain.state_size().memory_bytes(), self.settings.max_state_bytes);
         (bytes > max_bytes).then_some(PauseReason::StateTooLarge { bytes, max_bytes })
+    }
+
+    /// Why the pool offers nothing, if so. What was answered before and the queue's items are executed all the same.
+    pub(super) fn takes_nothing(&self) -> Option<PauseReason> {
+        self.full_state().or_else(|| self.too_much_unposted())
     }
 
     /// Why no block may be built now, if so.
@@ -133,8 +147,8 @@ impl Executor {
             DaChoice::Calldata => MAX_CALLDATA_BLOCK_BYTES,
             DaChoice::Blobs | DaChoice::Cheapest => MAX_BLOCK_BYTES,
         };
-        let mut filled = Filled { max_bytes, ..Filled::default() };
-        let offers = self.full_state().is_none();
+        let mut filled = Filled { max_bytes, room: self.room_for_block(), ..Filled::default() };
+        let offers = self.takes_nothing().is_none();
         let mut builder = self.chain.begin(plan.attributes).map_err(chain_error)?;
         builder.allow(plan.allowed);
         let forced = run_queue(&self.info, &mut builder, &plan.items, &mut filled)?;
@@ -332,7 +346,7 @@ fn fill(
         }
         let Some(pooled) = pool.take_next() else { break };
         let is_ahead = builder.gas_used().saturating_add(pooled.gas_limit) > gas;
-        if is_ahead || !filled.has_room(pooled.size_bytes) {
+        if is_ahead || !filled.may_take(pooled.size_bytes) {
             pool.put_back(pooled);
             break;
         }

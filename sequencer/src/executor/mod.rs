@@ -3,6 +3,7 @@
 //! Nothing else writes. Answers go out when a block is durable; what others need to know is published as one
 //! [`ChainView`](crate::view::ChainView).
 
+mod backlog;
 mod build;
 mod cadence;
 mod enter;

@@ -12,6 +12,7 @@ use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
+use super::backlog::PostingPace;
 use super::cadence::Cadence;
 use super::held::Held;
 use super::lead::Lead;
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 use crate::config::SequencerSettings;
 use crate::error::SequencerError;
 use crate::intake::Checked;
+use crate::packing::Packing;
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::terms::Terms;
@@ -166,6 +168,7 @@ pub(crate) struct Executor {
     /// When the building of the last block began.
     pub(super) cadence: Cadence,
     pub(super) lead: Lead,
+    pub(super) posting: PostingPace,
     pub(super) generation: u64,
     pub(super) trouble: String,
     pub(super) tags: (u64, u64),
@@ -222,13 +225,15 @@ impl Executor {
 
     pub(crate) fn new(parts: ExecutorParts) -> Result<Self, SequencerError> {
         let rescue_file = RescueFile::new(parts.data_dir.as_deref());
+        let terms = Terms::from(parts.info.as_ref());
+        parts.shared.unposted.lock().pack(Packing::new(terms.da.batch_bytes()));
         let mut executor = Self {
             pool: Pool::new(parts.settings.pool.clone()),
             window: Window::new(&parts.from),
             stands: parts.stands,
             derived: HashSet::new(),
-            cadence: Cadence::new(Terms::from(parts.info.as_ref()).block_time),
-            terms: Terms::from(parts.info.as_ref()),
+            cadence: Cadence::new(terms.block_time),
+            terms,
             info: parts.info,
             settings: parts.settings,
             chain: parts.chain,
@@ -243,6 +248,7 @@ impl Executor {
             synced: false,
             pace: (B256::ZERO, Pace::default()),
             lead: Lead::default(),
+            posting: PostingPace::default(),
             generation: 0,
             trouble: String::new(),
             tags: (0, 0),
@@ -342,6 +348,7 @@ impl Executor {
         self.turn_stage();
         self.end_hold()?;
         self.pause = self.find_pause();
+        self.time_posting();
         self.empty_pool_at_the_end();
         let percent = if self.unposted_seconds() >= self.settings.throttle_after_seconds { 25 } else { 100 };
         self.shared.throttle(percent);

@@ -53,7 +53,7 @@ impl Executor {
         }
         match &self.pause {
             Some(PauseReason::DiskBehind { .. }) => None,
-            None => self.full_state().map(|reason| SubmitError::Paused { reason: reason.to_string() }),
+            None => self.takes_nothing().map(|reason| SubmitError::Paused { reason: reason.to_string() }),
             Some(reason) => Some(SubmitError::Paused { reason: reason.to_string() }),
         }
     }
@@ -79,7 +79,7 @@ impl Executor {
             safe: head(self.stands.at_l1(self.tags.0)),
             finalized: head(self.stands.at_l1(self.tags.1)),
             end_time: clock.end_time,
-            pause: self.pause.clone().or_else(|| self.full_state()),
+            pause: self.pause.clone().or_else(|| self.takes_nothing()),
             throttled: Some((self.unposted_seconds(), self.settings.throttle_after_seconds))
                 .filter(|(seconds, after)| seconds >= after),
             pool_transactions: self.pool.len(),
@@ -101,6 +101,7 @@ impl Executor {
                 lead_seconds: self.lead.seconds(),
                 overdue_at,
                 close_time: clock.close_time,
+                batches_left: self.batches_left(),
                 stage: self.stage,
                 synced: self.synced,
             },

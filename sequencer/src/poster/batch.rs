@@ -14,15 +14,13 @@ use mayfly_rollup::batch::{
 };
 
 use crate::error::SequencerError;
-use crate::terms::{DaChoice, Terms};
+use crate::terms::{DaChoice, MAX_CALLDATA_BYTES, Terms};
 use crate::unposted::UnpostedBlock;
 use crate::view::PostView;
 
 /// Codec numbers of the batch header.
 pub(super) const CODEC_BLOBS: u8 = 1;
 pub(super) const CODEC_CALLDATA: u8 = 2;
-/// Nodes take transactions of 128 KiB; the call's other arguments and the signature need room.
-const MAX_CALLDATA_BYTES: usize = 130_000;
 /// EIP-7623: what a byte of input costs at least, if it is zero or not.
 const ZERO_BYTE_GAS: u128 = 10;
 const BYTE_GAS: u128 = 40;
@@ -44,8 +42,7 @@ pub(super) fn encode_checked(
     blocks: &[UnpostedBlock],
     da: DaChoice,
 ) -> Result<Option<EncodedBatch>, SequencerError> {
-    let limit = if da == DaChoice::Calldata { MAX_CALLDATA_BYTES } else { MAX_PAYLOAD_BYTES };
-    let batch = match encode_within(blocks, limit) {
+    let batch = match encode_within(blocks, da.batch_bytes()) {
         // One block alone may be too large for calldata.
         Err(_) if da == DaChoice::Calldata => encode_within(blocks, MAX_PAYLOAD_BYTES)?,
         result => result?,

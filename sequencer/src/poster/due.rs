@@ -25,6 +25,10 @@ pub(super) struct Waiting {
     pub(super) unripe: bool,
     /// Estimated payload size.
     pub(super) size_bytes: usize,
+    /// The same as if nothing compressed,
+    pub(super) most_bytes: usize,
+    /// and what one batch holds.
+    pub(super) batch_bytes: usize,
     /// Timestamp of the oldest.
     pub(super) oldest: u64,
 }
@@ -35,7 +39,10 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
     if waiting.blocks == 0 || !may_post || now >= view.close_time {
         return None;
     }
-    if waiting.size_bytes >= settings.target_batch_bytes {
+    // Half of what L1 would take before the end, if nothing compresses: no time is to be lost.
+    let left = waiting.batch_bytes.saturating_mul(usize::try_from(view.batches_left).unwrap_or(usize::MAX));
+    let fills = waiting.most_bytes >= left / 2;
+    if fills || waiting.size_bytes >= settings.target_batch_bytes {
         return Some(Due::Size);
     }
     let ends = now + settings.post_margin_seconds >= view.close_time;
@@ -73,10 +80,11 @@ mod tests {
         assert_eq!([hurry(&overdue, 4_999 - item), hurry(&overdue, 5_000 - item)], [false, true]);
     }
 
-    const QUIET: Waiting = Waiting { blocks: 1, unripe: false, size_bytes: 100, oldest: 1_000 };
+    const QUIET: Waiting =
+        Waiting { blocks: 1, unripe: false, size_bytes: 100, most_bytes: 250, batch_bytes: 130_000, oldest: 1_000 };
 
     fn view() -> PostView {
-        PostView { close_time: 10_000, stage: Stage::Active, synced: true, ..Default::default() }
+        PostView { close_time: 10_000, batches_left: 1, stage: Stage::Active, synced: true, ..Default::default() }
     }
 
     fn at(waiting: Waiting, view: &PostView, now: u64) -> Option<Due> {
@@ -91,6 +99,14 @@ mod tests {
         let soon = PostView { overdue_at: Some(1_121), ..view() };
         assert_eq!(at(QUIET, &soon, 1_001), Some(Due::Overdue));
         assert_eq!(at(Waiting { oldest: 9_940, ..QUIET }, &view(), 9_940), Some(Due::End));
+    }
+
+    #[test]
+    fn half_of_what_fits_before_the_end_waits_for_nothing() {
+        let (full, less) = (Waiting { most_bytes: 65_000, ..QUIET }, Waiting { most_bytes: 64_999, ..QUIET });
+        assert_eq!((at(full, &view(), 1_001), at(less, &view(), 1_001)), (Some(Due::Size), None));
+        let soon = |waiting| at(Waiting { oldest: 9_850, ..waiting }, &view(), 9_890);
+        assert_eq!((soon(full), soon(less)), (Some(Due::Size), None));
     }
 
     #[test]

@@ -290,6 +290,8 @@ impl Poster {
             unripe,
             // What columns and compression make of plain transfers.
             size_bytes: blocks.iter().map(|b| b.bytes).sum::<usize>() / 5 * 2,
+            most_bytes: blocks.iter().map(UnpostedBlock::encoded_bytes).sum(),
+            batch_bytes: self.terms.da.batch_bytes(),
             oldest: first.timestamp,
         };
         due(waiting, view, &self.settings, self.now(view)).map(|why| (why, blocks))

@@ -1,12 +1,16 @@
 //! The end of a rollup.
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use mayfly_contracts::inbox::Inbox;
 use mayfly_contracts::settlement::Settlement;
 use mayfly_contracts::types::Claim;
 use mayfly_l1::{BlockTag, Key};
 use mayfly_ledger::{ClaimState, Stage as Recorded};
-use mayfly_sequencer::{Origin, SequencerSettings, Stage, SubmitError, WaitError};
+use mayfly_sequencer::admission::AdmissionConfig;
+use mayfly_sequencer::{Origin, SequencerHandle, SequencerSettings, Stage, SubmitError, WaitError};
 
 use super::env::{Env, PATIENCE, User, quick, settings, until};
 
@@ -117,7 +121,7 @@ async fn what_l1_takes_back_after_the_last_call_is_built_and_posted_again() {
             Err(SubmitError::Draining { .. }) => break,
             Err(other) => panic!("{other}"),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!answered.is_empty() && end < close);
     let before = sequencer.find(*answered.last().unwrap()).unwrap().block.hash;
@@ -139,4 +143,63 @@ async fn what_l1_takes_back_after_the_last_call_is_built_and_posted_again() {
     let again = again.iter().find(|step| step.stage == Recorded::Draining).unwrap();
     assert_ne!(again.cause, draining.cause);
     sequencer.shutdown().await;
+}
+
+/// Sends a quarter of a batch that nothing makes smaller, one after the other, until nothing is taken any more. What was
+/// answered, and how often it was told that the close is near.
+async fn send_to_the_end(sequencer: Arc<SequencerHandle>, mut user: User) -> (Vec<B256>, usize) {
+    let (mut answered, mut told) = (Vec::new(), 0);
+    loop {
+        let noise = (0..1_000u32).flat_map(|at| {
+            keccak256([user.key.address().as_slice(), &user.nonce.to_be_bytes(), &at.to_be_bytes()].concat()).0
+        });
+        let raw = user.send(TxKind::Call(Address::repeat_byte(1)), noise.collect(), 2_000_000);
+        let sent = match sequencer.submit_one(raw, Origin::Local).await {
+            Ok(hash) => sequencer.wait_receipt(hash, PATIENCE).await.map(|_| answered.push(hash)),
+            Err(refused) => Err(WaitError::Dropped(refused)),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(WaitError::Dropped(SubmitError::Paused { reason })) => {
+                (user.nonce, told) = (user.nonce - 1, told + usize::from(reason.contains("the rollup may close")));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(WaitError::Dropped(SubmitError::Draining { .. } | SubmitError::Closed)) => return (answered, told),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_answered_than_l1_takes_before_the_close() {
+    let env = Env::with(|config| {
+        config.endTime = config.endTime - 3_600 + 14;
+        config.drain = 14;
+        config.daMode = 2;
+    })
+    .await;
+    let admission = AdmissionConfig { bytes_per_second: 1 << 30, gas_per_second: 1 << 40, ..Default::default() };
+    let sequencer = env.sequencer(SequencerSettings { post_margin_seconds: 5, admission, ..settings() }).await;
+    let sequencer = Arc::new(sequencer);
+    // A block a second, and none for a transaction.
+    env.rpc("evm_setIntervalMining", serde_json::json!([1])).await;
+    let senders: Vec<_> = (0..6)
+        .map(|_| tokio::spawn(send_to_the_end(Arc::clone(&sequencer), User::new(Key::random(), &env.info))))
+        .collect();
+    let (mut answered, mut told) = (Vec::new(), 0);
+    for sender in senders {
+        let (hashes, waits) = sender.await.unwrap();
+        answered.extend(hashes);
+        told += waits;
+    }
+    until("closed", || async { sequencer.status().stage == Stage::Closed }).await;
+    assert!(answered.iter().all(|hash| sequencer.find(*hash).is_some()));
+    let status = sequencer.status();
+    assert_eq!((status.lost_count, status.rescued), (0, 0));
+    let (derived, invalid, closed) = env.derive_whole().await;
+    assert_eq!((invalid, closed), (Vec::new(), true));
+    assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
+    // More than one batch holds, from a load that was more than L1 takes.
+    assert!(answered.len() > 8 && told > 0, "{} answered, {told} told to wait", answered.len());
+    Arc::into_inner(sequencer).unwrap().shutdown().await;
 }

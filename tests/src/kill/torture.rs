@@ -69,6 +69,7 @@ impl Torture {
     /// Runs cycles until there were so many or the time is up, then looks at everything. Whatever goes wrong is a
     /// violation in the report.
     pub async fn run(mut self, cycles: u64, limit: Option<Duration>) -> eyre::Result<Report> {
+        let mut lived = false;
         let over = |begun: Instant| limit.is_some_and(|limit| begun.elapsed() >= limit);
         while self.report.kill_cycles < cycles && !over(self.begun) && self.report.violations.is_empty() {
             self.cycle += 1;
@@ -77,18 +78,21 @@ impl Torture {
             self.excuse |= plan.excuses_reverts();
             let done = match &plan {
                 Plan::At(point, _) if matches!(point.reach, Reach::Create | Reach::Close) => self.side(&plan).await,
-                _ => self.cycle(&plan).await,
+                _ => {
+                    lived = true;
+                    self.cycle(&plan).await
+                }
             };
             if let Err(error) = done {
                 self.violate(format!("{plan:?}: {error:#}"));
             }
             let (seconds, answered) = (started.elapsed().as_secs_f64(), self.report.answered);
             eprintln!("cycle {}: {plan:?}, {seconds:.1} s, {answered} answered", self.cycle);
-            if self.cycle.is_multiple_of(AUDIT_EVERY) && self.report.violations.is_empty() {
+            if self.cycle.is_multiple_of(AUDIT_EVERY) && lived && self.report.violations.is_empty() {
                 self.audit(false).await;
             }
         }
-        if self.report.violations.is_empty() {
+        if lived && self.report.violations.is_empty() {
             self.audit(true).await;
         }
         self.report.seconds = self.begun.elapsed().as_secs_f64();

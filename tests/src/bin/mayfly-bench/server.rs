@@ -262,9 +262,14 @@ fn start_mayfly(binary: &Path, anvil: &Path, dir: &Path) -> eyre::Result<(String
     let mut node = Process::spawn("mayfly node", &mut node, &dir.join("node.log"))?;
     let serving: Value = serde_json::from_str(&node.first_line()?)?;
 
+    // As long a drain as on any other L1: no more may be unposted than fits into it, were the rollup ended now.
+    let terms = dir.join("rollup.toml");
+    fs::write(&terms, "drain = \"1h\"\n")?;
     let mut create = mayfly();
     create
-        .args(["rollup", "create", "--name", "bench", "--ends-in", "12h", "--json", "--data-dir"])
+        .args(["rollup", "create", "--name", "bench", "--ends-in", "12h", "--json", "--config"])
+        .arg(&terms)
+        .arg("--data-dir")
         .arg(&l1_dir)
         .args(["--admin-url", text(&serving, "admin_url")?, "--admin-token-file"])
         .arg(node_dir.join("admin.token"));
