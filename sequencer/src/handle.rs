@@ -223,13 +223,13 @@ impl SequencerHandle {
     /// How things are.
     pub fn status(&self) -> Status {
         let view = self.0.shared.view.borrow().clone();
-        // A block may be durable, and answered for, a moment before it is listed.
-        let durable = self.0.shared.durable.load(Ordering::Acquire);
         let (listed, oldest) = {
             let unposted = self.0.shared.unposted.lock();
             (unposted.len(), unposted.oldest())
         };
-        let unposted_blocks = listed.max(durable.saturating_sub(view.post.posted.number) as usize);
+        // A block can be read, and is answered for, a moment before it is listed. Before L1 is read, that says nothing.
+        let readable = self.0.shared.reader.head().header.number.saturating_sub(view.post.posted.number) as usize;
+        let unposted_blocks = if view.post.synced { listed.max(readable) } else { listed };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (poster, failure) = (self.0.poster.lock().clone(), self.0.shared.failure());
         Status {
@@ -237,7 +237,7 @@ impl SequencerHandle {
             stage: view.post.stage,
             synced: view.post.synced,
             latest: view.latest,
-            durable,
+            durable: self.0.shared.durable.load(Ordering::Acquire),
             posted: view.post.posted,
             safe: view.safe,
             finalized: view.finalized,

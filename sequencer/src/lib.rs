@@ -46,6 +46,7 @@ mod origin;
 mod packing;
 mod pool;
 mod poster;
+mod posting_pace;
 mod receipts;
 mod sequencer;
 mod shared;

@@ -17,6 +17,7 @@ use crate::admission::Admission;
 use crate::answers::{LostAnswers, Missing};
 use crate::error::SubmitError;
 use crate::metrics::Metrics;
+use crate::posting_pace::PostingPace;
 use crate::unposted::Unposted;
 use crate::view::ChainView;
 use crate::waiters::Waiters;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     pub(crate) gate: Gate,
     pub(crate) unposted: Mutex<Unposted>,
+    pub(crate) posting: Mutex<PostingPace>,
     pub(crate) view: watch::Sender<ChainView>,
     pub(crate) heads: broadcast::Sender<Arc<SealedBlock>>,
     /// Transactions that came to wait for a block, and the way there: subscribers are woken elsewhere than where blocks
@@ -104,6 +106,7 @@ impl Shared {
             waiters: Waiters::default(),
             gate: Gate::default(),
             unposted: Mutex::default(),
+            posting: Mutex::default(),
             view: watch::Sender::new(ChainView::default()),
             heads: broadcast::Sender::new(HEADS),
             waiting: broadcast::Sender::new(WAITING),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use mayfly_evm::{RecoveredTx, SealedBlock};
-use mayfly_rollup::batch::BatchBlock;
+use mayfly_rollup::batch::{BatchBlock, most_block_bytes};
 
-use crate::packing::{Packing, encoded_bytes};
+use crate::packing::Packing;
 
 /// What a batch needs of a block; its receipts and logs may leave memory.
 #[derive(Debug, Clone)]
@@ -53,8 +53,8 @@ impl UnpostedBlock {
     }
 
     /// What it takes in a payload at most.
-    pub(crate) fn encoded_bytes(&self) -> usize {
-        encoded_bytes(self.bytes, self.sequenced.len())
+    pub(crate) fn most_bytes(&self) -> usize {
+        most_block_bytes(self.bytes, self.sequenced.len())
     }
 
     /// The block as a payload says it.
@@ -82,7 +82,7 @@ const BLOCK_OVERHEAD_BYTES: usize = 300;
 impl Unposted {
     pub(crate) fn push(&mut self, block: UnpostedBlock) {
         self.bytes += block.bytes + BLOCK_OVERHEAD_BYTES;
-        self.packing.add(block.encoded_bytes());
+        self.packing.add(block.most_bytes());
         self.blocks.push_back(block);
     }
 
@@ -103,7 +103,7 @@ impl Unposted {
 
     /// Counts batches from here on as this one does.
     pub(crate) fn pack(&mut self, mut packing: Packing) {
-        self.blocks.iter().for_each(|block| packing.add(block.encoded_bytes()));
+        self.blocks.iter().for_each(|block| packing.add(block.most_bytes()));
         self.packing = packing;
     }
 

@@ -98,15 +98,13 @@ pub enum PauseReason {
         max_bytes: usize,
     },
     /// More is unposted than L1 would take before the rollup can close.
-    #[error(
-        "{batches} batches unposted, as many as L1 takes in the {seconds} s before the rollup may close: {max_batches}"
-    )]
+    #[error("{batches} batches unposted, at most {max_batches} fit into the {seconds} s before the rollup may close")]
     CloseNear {
         /// If nothing compresses.
         batches: u64,
         /// The limit.
         max_batches: u64,
-        /// Until the last call.
+        /// Until then.
         seconds: u64,
     },
     /// The state takes more memory than it may.
@@ -153,6 +151,8 @@ pub(crate) struct PostView {
     pub(crate) close_time: u64,
     /// How many batches L1 would take before that.
     pub(crate) batches_left: u64,
+    /// Whether transactions wait until it has taken more.
+    pub(crate) crowded: bool,
     pub(crate) stage: Stage,
     pub(crate) synced: bool,
 }

@@ -39,6 +39,7 @@ fn what_was_found_is_not_found_again() {
     // A payload was invalid at its first block, and the block before, derived a moment ago, passed for durable: a race,
     // which one life of twenty shows.
     // An endpoint made a block up, with another time and the hash to it, and a batch was in that block.
+    // A stake waited a block of L1 for each nonce that a reorganisation had taken.
     for seed in
         [200_110, 200_280, 300_191, 300_004, 501_466, 500_733, 502_038, 1_000_947, 1_006_420, 1_023_531, 1_042_833]
     {

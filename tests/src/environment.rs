@@ -107,7 +107,7 @@ impl Environment {
         config.keys.sequencer = KeySource::Dev(SEQUENCERS[index]);
         config.keys.receipts = KeySource::Dev(RECEIPTS);
         config.sequencer.max_unposted_seconds = 2;
-        config.sequencer.post_margin_seconds = 2;
+        config.sequencer.post_margin_seconds = 3;
         config.sequencer.overdue_margin_seconds = 2;
         config.sequencer.l1_poll_ms = 250;
         config

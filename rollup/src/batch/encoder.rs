@@ -1,6 +1,7 @@
 //! Collecting blocks into batches: a synchronous state machine that the poster drives.
 
 use super::block::BatchBlock;
+use super::bound::{MOST_FRAME_BYTES, most_bytes};
 use super::encode::encode;
 use super::limits::{MAX_BLOCKS, MAX_PAYLOAD_BYTES, MAX_TRANSACTIONS, PREFIX_BYTES, SIGNATURE_BYTES};
 use crate::error::BatchError;
@@ -111,8 +112,8 @@ impl BatchEncoder {
         self.pending.front()
     }
 
-    /// Encodes as many of the oldest blocks as fit in one payload. The blocks stay until
-    /// [`Self::confirm`].
+    /// Encodes as many of the oldest blocks as fit in one payload, by estimate; no fewer than would fit if nothing
+    /// compressed. The blocks stay until [`Self::confirm`].
     ///
     /// # Errors
     /// If a single block does not fit: the sequencer must build smaller ones.
@@ -120,7 +121,8 @@ impl BatchEncoder {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        let mut count = self.fitting();
+        let sure = self.surely_fitting();
+        let mut count = self.fitting().max(sure);
         loop {
             match self.encode_first(count) {
                 Ok(batch) if batch.payload.len() <= self.limit_bytes => return Ok(Some(batch)),
@@ -129,6 +131,7 @@ impl BatchEncoder {
                     return Err(BatchError::TooLarge { what: "block", size, max: self.limit_bytes });
                 }
                 Err(error) if count == 1 || !is_size(&error) => return Err(error),
+                Ok(_) | Err(_) if count > sure => count = count.div_ceil(2).max(sure),
                 Ok(_) | Err(_) => count = count.div_ceil(2),
             }
         }
@@ -157,6 +160,16 @@ impl BatchEncoder {
             size <= self.limit_bytes && transactions <= MAX_TRANSACTIONS
         });
         fits.count().max(1)
+    }
+
+    /// How many of them fit, however little compresses.
+    fn surely_fitting(&self) -> usize {
+        let mut size = MOST_FRAME_BYTES;
+        let fits = self.pending.iter().take_while(|pending| {
+            size += most_bytes(&pending.block);
+            size <= self.limit_bytes
+        });
+        fits.count()
     }
 
     fn encode_first(&self, count: usize) -> Result<EncodedBatch, BatchError> {

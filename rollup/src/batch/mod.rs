@@ -6,6 +6,7 @@
 
 mod blob;
 mod block;
+mod bound;
 mod decode;
 mod encode;
 mod encoder;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use blob::{BLOB_BYTES, BLOB_CAPACITY_BYTES, MAX_BLOBS, pack_blobs, unpack_blobs};
 pub use block::{BatchBlock, Payload};
+pub use bound::{MOST_FRAME_BYTES, most_block_bytes};
 pub use decode::{decode, parent_of};
 pub use encode::encode;
 pub use encoder::{BatchEncoder, EncodedBatch, PendingBlock};

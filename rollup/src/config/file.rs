@@ -147,7 +147,7 @@ struct Spans {
 
 const DEV_WINDOWS: Spans = Spans {
     ends_in: 3_600,
-    drain: 8,
+    drain: 16,
     force: 5,
     liveness: 10,
     freeze_delay: 5,

@@ -1,13 +1,20 @@
 //! Payloads: round trips, sizes, and everything that must be refused.
 
-use super::workload::{any_blocks, blocks, erc20, mints, mints_to_signer, rng};
-use alloy_consensus::{Signed, TxEip4844, TxEip4844Variant, TxEnvelope};
+use super::workload::{CHAIN_ID, any_blocks, blocks, erc20, mints, mints_to_signer, rng, signature};
+use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{B256, Signature, U256};
+use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use mayfly_rollup::BatchError;
-use mayfly_rollup::batch::{BatchBlock, BatchEncoder, PendingBlock, decode, encode, pack_blobs, unpack_blobs};
+use mayfly_rollup::batch::{
+    BatchBlock, BatchEncoder, MOST_FRAME_BYTES, PendingBlock, decode, encode, most_block_bytes, pack_blobs,
+    unpack_blobs,
+};
 use proptest::prelude::*;
+use rand::Rng;
+use rand::rngs::StdRng;
 
+/// Of a small batch.
+const LIMIT: usize = 130_000;
 const PARENT: B256 = B256::repeat_byte(0x11);
 
 /// What decoding gives back: sponsors of a payload without any are left out, as are those of a
@@ -23,6 +30,27 @@ fn plain(blocks: &[BatchBlock]) -> Vec<BatchBlock> {
         block
     };
     blocks.iter().map(fill).collect()
+}
+
+fn most_bytes(block: &BatchBlock) -> usize {
+    let encoded = block.transactions.iter().map(Encodable2718::encode_2718_len).sum();
+    most_block_bytes(encoded, block.transactions.len())
+}
+
+/// A call of a function of its own, with up to 32 words, of which nothing is known beforehand.
+fn noisy(rng: &mut StdRng) -> TxEnvelope {
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce: rng.random(),
+        gas_limit: rng.random(),
+        max_fee_per_gas: rng.random(),
+        max_priority_fee_per_gas: rng.random(),
+        to: TxKind::Call(Address::from(rng.random::<[u8; 20]>())),
+        value: U256::from_be_bytes(rng.random::<[u8; 32]>()),
+        input: (0..4 + 32 * rng.random_range(0..33)).map(|_| rng.random::<u8>()).collect(),
+        ..Default::default()
+    };
+    Signed::new_unhashed(tx, signature(rng)).into()
 }
 
 fn bytes_per_tx(transactions: Vec<TxEnvelope>) -> f64 {
@@ -74,14 +102,43 @@ proptest! {
 
     /// The sequencer counts on it near the close: what it answers must fit what L1 takes, whatever it is.
     #[test]
-    fn a_payload_is_hardly_larger_than_its_transactions(seed in any::<u64>(), size in 0_usize..40) {
-        let mut blocks = any_blocks(&mut rng(seed), size);
-        blocks.iter_mut().for_each(|block| block.sponsors.clear());
-        let transactions = || blocks.iter().flat_map(|block| &block.transactions);
-        let encoded: usize = transactions().map(Encodable2718::encode_2718_len).sum();
-        let most = encoded + 32 * blocks.len() + 16 * transactions().count() + 100;
+    fn a_payload_is_hardly_larger_than_its_transactions(seed in any::<u64>(), size in 0_usize..40, noise: bool) {
+        let mut rng = rng(seed);
+        let mut blocks = any_blocks(&mut rng, size);
+        for block in &mut blocks {
+            block.sponsors.clear();
+            if noise {
+                block.transactions.extend((0..size).map(|_| noisy(&mut rng)));
+            }
+        }
         let payload = encode(PARENT, &blocks).unwrap();
+        let most = MOST_FRAME_BYTES + blocks.iter().map(most_bytes).sum::<usize>();
         prop_assert!(payload.len() <= most, "{} bytes, at most {}", payload.len(), most);
+    }
+
+    #[test]
+    fn what_fits_if_nothing_compresses_is_in_a_batch(seed in any::<u64>()) {
+        let mut rng = rng(seed);
+        let sizes: Vec<usize> = (0..40).map(|_| if rng.random() { 1 } else { rng.random_range(1..60) }).collect();
+        let mut parent = PARENT;
+        let mut encoder = BatchEncoder::new(LIMIT);
+        let mut sure: Vec<usize> = Vec::new();
+        for (at, size) in sizes.into_iter().enumerate() {
+            let transactions = (0..size).map(|_| noisy(&mut rng)).collect();
+            let (origin, timestamp) = (21_000_000, 1_790_000_000 + at as u64);
+            let block = BatchBlock { origin, timestamp, queue_items: 0, transactions, sponsors: Vec::new() };
+            sure.push(most_bytes(&block));
+            let (number, hash) = (at as u64 + 1, B256::from(rng.random::<[u8; 32]>()));
+            encoder.add_block(PendingBlock { number, hash, parent_hash: parent, queue_end: 0, block }).unwrap();
+            parent = hash;
+        }
+        while let Some(batch) = encoder.encode_next().unwrap() {
+            let count = (batch.last_block + 1 - batch.first_block) as usize;
+            let size = |count: usize| MOST_FRAME_BYTES + sure.iter().take(count).sum::<usize>();
+            prop_assert!(count == sure.len() || size(count + 1) > LIMIT, "{} of {}", count, sure.len());
+            sure.drain(..count);
+            encoder.confirm(batch.last_block);
+        }
     }
 
     #[test]

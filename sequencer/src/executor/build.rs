@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use alloy_primitives::B256;
 use mayfly_evm::{BlockAttributes, BlockBuilder, RecoveredTx, Refusal, SealedBlock};
 use mayfly_rollup::RollupInfo;
+use mayfly_rollup::batch::most_block_bytes;
 use mayfly_rollup::derive::{L1Block, Pace, Position, QueueItem, QueueKind, block_attributes, execute_queue_item};
 
 use super::enter::submit_error;
 use super::held::may_pass_later;
 use super::run::Executor;
 use crate::error::{SequencerError, SubmitError};
-use crate::packing::encoded_bytes;
 use crate::pool::Pooled;
 use crate::terms::DaChoice;
 use crate::unposted::UnpostedBlock;
@@ -57,6 +57,8 @@ struct Filled {
     max_bytes: usize,
     /// At most how many bytes of a payload the block may take, if it takes something from the pool.
     room: usize,
+    /// Whether something did not fit there.
+    crowded: bool,
     done: Vec<(Pooled, u64)>,
     dropped: Vec<(Pooled, SubmitError)>,
     lost: Vec<(B256, String)>,
@@ -74,7 +76,7 @@ impl Filled {
     /// Whether one of `size` bytes from the pool may follow: L1 must take the block before the close.
     fn may_take(&self, size: usize) -> bool {
         let transactions = self.restored + self.done.len() + 1;
-        self.has_room(size) && encoded_bytes(self.bytes + size, transactions) <= self.room
+        most_block_bytes(self.bytes + size, transactions) <= self.room
     }
 }
 
@@ -83,8 +85,7 @@ impl Executor {
     pub(super) fn wants_block(&self) -> bool {
         self.pause.is_none()
             && !matches!(self.stage, Stage::Frozen | Stage::Closing | Stage::Closed)
-            && self.now().max(self.l1_time())
-                < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
+            && self.time() < if self.rescued.is_empty() { self.last_call() } else { self.last_rescue() }
             && (!self.rescued.is_empty()
                 || self.held.may_pass(self.position().queue_end)
                 || (self.pool.has_ready() && self.takes_nothing().is_none())
@@ -164,6 +165,7 @@ impl Executor {
         if self.rescued.is_empty() && offers {
             fill(&mut builder, &mut self.pool, &mut filled, plan.pool_gas, started)?;
         }
+        self.crowded = filled.crowded;
         let is_empty = plan.items.is_empty() && builder.is_empty();
         let sealed = if is_empty { None } else { Some(builder.seal().map_err(chain_error)?) };
         for (pooled, gas_used) in filled.done {
@@ -212,7 +214,7 @@ impl Executor {
     /// Age of the oldest unposted block.
     pub(super) fn unposted_seconds(&self) -> u64 {
         let oldest = self.shared.unposted.lock().oldest();
-        oldest.map_or(0, |oldest| self.now().max(self.l1_time()).saturating_sub(oldest))
+        oldest.map_or(0, |oldest| self.time().saturating_sub(oldest))
     }
 
     pub(super) fn has_items(&self) -> bool {
@@ -346,7 +348,8 @@ fn fill(
         }
         let Some(pooled) = pool.take_next() else { break };
         let is_ahead = builder.gas_used().saturating_add(pooled.gas_limit) > gas;
-        if is_ahead || !filled.may_take(pooled.size_bytes) {
+        filled.crowded = !filled.may_take(pooled.size_bytes);
+        if is_ahead || filled.crowded || !filled.has_room(pooled.size_bytes) {
             pool.put_back(pooled);
             break;
         }

@@ -174,8 +174,9 @@ impl Executor {
         let (first_block, last_block) = (self.stands.last().head.number + 1, checkpoint.head.number);
         self.stands.push(checkpoint)?;
         if self.synced {
-            self.posting.posted(checkpoint.l1.timestamp);
+            self.shared.posting.lock().posted(checkpoint.l1.timestamp);
         }
+        self.crowded = false;
         let mut unposted = self.shared.unposted.lock();
         let transactions = unposted.through(last_block).map(|b| b.count as u64).sum();
         unposted.drop_through(last_block);

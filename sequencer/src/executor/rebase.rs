@@ -218,6 +218,7 @@ impl Executor {
         }
         let mut unposted = self.shared.unposted.lock();
         unposted.clear();
+        self.crowded = false;
         list.into_iter().for_each(|block| unposted.push(block));
         Ok(())
     }

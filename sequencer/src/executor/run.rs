@@ -12,7 +12,6 @@ use mayfly_rollup::derive::{Checkpoint, L1Block, L1Ref, Pace};
 use mayfly_rollup::settlement::{self, Leaves};
 use tokio::sync::{mpsc, oneshot};
 
-use super::backlog::PostingPace;
 use super::cadence::Cadence;
 use super::held::Held;
 use super::lead::Lead;
@@ -168,7 +167,8 @@ pub(crate) struct Executor {
     /// When the building of the last block began.
     pub(super) cadence: Cadence,
     pub(super) lead: Lead,
-    pub(super) posting: PostingPace,
+    /// Whether the last block had no room for what came next.
+    pub(super) crowded: bool,
     pub(super) generation: u64,
     pub(super) trouble: String,
     pub(super) tags: (u64, u64),
@@ -248,7 +248,7 @@ impl Executor {
             synced: false,
             pace: (B256::ZERO, Pace::default()),
             lead: Lead::default(),
-            posting: PostingPace::default(),
+            crowded: false,
             generation: 0,
             trouble: String::new(),
             tags: (0, 0),
@@ -348,7 +348,6 @@ impl Executor {
         self.turn_stage();
         self.end_hold()?;
         self.pause = self.find_pause();
-        self.time_posting();
         self.empty_pool_at_the_end();
         let percent = if self.unposted_seconds() >= self.settings.throttle_after_seconds { 25 } else { 100 };
         self.shared.throttle(percent);

@@ -48,7 +48,7 @@ impl Executor {
             return Some(SubmitError::Closed);
         }
         let since = self.last_call();
-        if self.now().max(self.l1_time()) >= since {
+        if self.time() >= since {
             return Some(SubmitError::Draining { since });
         }
         match &self.pause {
@@ -102,6 +102,7 @@ impl Executor {
                 overdue_at,
                 close_time: clock.close_time,
                 batches_left: self.batches_left(),
+                crowded: self.crowded,
                 stage: self.stage,
                 synced: self.synced,
             },

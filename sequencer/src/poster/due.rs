@@ -42,7 +42,7 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
     // Half of what L1 would take before the end, if nothing compresses: no time is to be lost.
     let left = waiting.batch_bytes.saturating_mul(usize::try_from(view.batches_left).unwrap_or(usize::MAX));
     let fills = waiting.most_bytes >= left / 2;
-    if fills || waiting.size_bytes >= settings.target_batch_bytes {
+    if fills || view.crowded || waiting.size_bytes >= settings.target_batch_bytes {
         return Some(Due::Size);
     }
     let ends = now + settings.post_margin_seconds >= view.close_time;
@@ -105,6 +105,8 @@ mod tests {
     fn half_of_what_fits_before_the_end_waits_for_nothing() {
         let (full, less) = (Waiting { most_bytes: 65_000, ..QUIET }, Waiting { most_bytes: 64_999, ..QUIET });
         assert_eq!((at(full, &view(), 1_001), at(less, &view(), 1_001)), (Some(Due::Size), None));
+        let crowded = PostView { crowded: true, ..view() };
+        assert_eq!(at(less, &crowded, 1_001), Some(Due::Size));
         let soon = |waiting| at(Waiting { oldest: 9_850, ..waiting }, &view(), 9_890);
         assert_eq!((soon(full), soon(less)), (Some(Due::Size), None));
     }

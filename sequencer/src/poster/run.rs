@@ -210,7 +210,9 @@ impl Poster {
 
     /// Builds and sends the next batch if it is time.
     async fn post_next(&mut self, view: &PostView) -> Result<Trouble, SequencerError> {
-        let Some((why, blocks)) = self.blocks_due(view) else { return Ok(Trouble::default()) };
+        let due = self.blocks_due(view);
+        self.shared.posting.lock().wanted(self.now(view), due.is_some());
+        let Some((why, blocks)) = due else { return Ok(Trouble::default()) };
         if self.refused.waits(view.l1_number) {
             return Ok(self.refused.trouble());
         }
@@ -290,7 +292,7 @@ impl Poster {
             unripe,
             // What columns and compression make of plain transfers.
             size_bytes: blocks.iter().map(|b| b.bytes).sum::<usize>() / 5 * 2,
-            most_bytes: blocks.iter().map(UnpostedBlock::encoded_bytes).sum(),
+            most_bytes: blocks.iter().map(UnpostedBlock::most_bytes).sum(),
             batch_bytes: self.terms.da.batch_bytes(),
             oldest: first.timestamp,
         };

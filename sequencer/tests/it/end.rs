@@ -145,12 +145,13 @@ async fn what_l1_takes_back_after_the_last_call_is_built_and_posted_again() {
     sequencer.shutdown().await;
 }
 
-/// Sends a quarter of a batch that nothing makes smaller, one after the other, until nothing is taken any more. What was
-/// answered, and how often it was told that the close is near.
+/// Sends up to a third of a batch that nothing makes smaller, one after the other, until nothing is taken any more. What
+/// was answered, and how often it was told that the close is near.
 async fn send_to_the_end(sequencer: Arc<SequencerHandle>, mut user: User) -> (Vec<B256>, usize) {
-    let (mut answered, mut told) = (Vec::new(), 0);
+    let (mut answered, mut told, mut changes) = (Vec::new(), 0, sequencer.changes());
     loop {
-        let noise = (0..1_000u32).flat_map(|at| {
+        let words = 200 + (user.nonce as u32 * 311 + u32::from(user.key.address()[0])) % 1_000;
+        let noise = (0..words).flat_map(|at| {
             keccak256([user.key.address().as_slice(), &user.nonce.to_be_bytes(), &at.to_be_bytes()].concat()).0
         });
         let raw = user.send(TxKind::Call(Address::repeat_byte(1)), noise.collect(), 2_000_000);
@@ -162,7 +163,7 @@ async fn send_to_the_end(sequencer: Arc<SequencerHandle>, mut user: User) -> (Ve
             Ok(()) => {}
             Err(WaitError::Dropped(SubmitError::Paused { reason })) => {
                 (user.nonce, told) = (user.nonce - 1, told + usize::from(reason.contains("the rollup may close")));
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                let _ = changes.changed().await;
             }
             Err(WaitError::Dropped(SubmitError::Draining { .. } | SubmitError::Closed)) => return (answered, told),
             Err(other) => panic!("{other}"),
@@ -170,22 +171,25 @@ async fn send_to_the_end(sequencer: Arc<SequencerHandle>, mut user: User) -> (Ve
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_more_is_answered_than_l1_takes_before_the_close() {
+/// A load that L1 does not keep up with, up to the close; the organiser ends the rollup after some seconds, if so.
+async fn a_load_to_the_end(ends_in: u64, drain: u64, ended_after: Option<Duration>) {
     let env = Env::with(|config| {
-        config.endTime = config.endTime - 3_600 + 14;
-        config.drain = 14;
-        config.daMode = 2;
+        (config.endTime, config.drain, config.daMode) = (config.endTime - 3_600 + ends_in, drain, 2);
     })
     .await;
     let admission = AdmissionConfig { bytes_per_second: 1 << 30, gas_per_second: 1 << 40, ..Default::default() };
     let sequencer = env.sequencer(SequencerSettings { post_margin_seconds: 5, admission, ..settings() }).await;
     let sequencer = Arc::new(sequencer);
+    let organiser = env.sender(0).await;
     // A block a second, and none for a transaction.
     env.rpc("evm_setIntervalMining", serde_json::json!([1])).await;
     let senders: Vec<_> = (0..6)
         .map(|_| tokio::spawn(send_to_the_end(Arc::clone(&sequencer), User::new(Key::random(), &env.info))))
         .collect();
+    if let Some(after) = ended_after {
+        tokio::time::sleep(after).await;
+        organiser.transact(env.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
+    }
     let (mut answered, mut told) = (Vec::new(), 0);
     for sender in senders {
         let (hashes, waits) = sender.await.unwrap();
@@ -200,6 +204,16 @@ async fn no_more_is_answered_than_l1_takes_before_the_close() {
     assert_eq!((invalid, closed), (Vec::new(), true));
     assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
     // More than one batch holds, from a load that was more than L1 takes.
-    assert!(answered.len() > 8 && told > 0, "{} answered, {told} told to wait", answered.len());
+    assert!(answered.len() > 20 && told > 0, "{} answered, {told} told to wait", answered.len());
     Arc::into_inner(sequencer).unwrap().shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_answered_than_l1_takes_before_the_close() {
+    a_load_to_the_end(14, 14, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_answered_than_l1_takes_if_the_rollup_is_ended_now() {
+    a_load_to_the_end(3_600, 16, Some(Duration::from_secs(8))).await;
 }

@@ -88,7 +88,7 @@ sequencer = "${SEQUENCER}"
 receipts = "${RECEIPTS}"
 [sequencer]
 max_unposted_seconds = 4
-post_margin_seconds = 2
+post_margin_seconds = 3
 overdue_margin_seconds = 10
 l1_poll_ms = 250
 bump_after_seconds = 10

@@ -1,29 +1,86 @@
 //! Nonces that nothing uses. After a reorganisation L1's pool may have forgotten what was mined before, and what is under
 //! way waits behind it for ever.
 
-use mayfly_l1::{L1Error, Sender, TxKind};
+use std::time::Duration;
+
+use mayfly_l1::{Fees, L1Error, Sender, TxKind};
+use tokio::time::Instant;
 
 use super::flights::Flights;
 
 /// Nonces filled at a time: pools take few from one account.
 const MAX_AT_ONCE: usize = 16;
 
-/// Fills every nonce before one that is under way for which neither the pool nor anything under way has a transaction.
-pub(super) async fn fill(sender: &Sender, flights: &Flights) -> Result<(), L1Error> {
-    let mut last = None;
-    for _ in 0..MAX_AT_ONCE {
+/// A transaction that does nothing but use its nonce.
+#[derive(Debug)]
+struct Filler {
+    nonce: u64,
+    fees: Fees,
+    offered: Instant,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Gap {
+    /// The first missing nonce as it was seen last: pools give back by themselves what a reorganisation took, and an
+    /// endpoint may be behind.
+    seen: Option<u64>,
+    fillers: Vec<Filler>,
+}
+
+impl Gap {
+    /// Fills every nonce before one that is under way for which neither the pool nor anything under way has a
+    /// transaction, at the second look, and offers more for fillers that are not mined. False if there is to be a second
+    /// look.
+    pub(super) async fn close(
+        &mut self,
+        sender: &Sender,
+        flights: &Flights,
+        bump_after: Duration,
+    ) -> Result<bool, L1Error> {
         if flights.is_empty() {
-            break;
+            return Ok(true);
         }
-        let nonce = sender.pending_nonce().await?;
-        // An endpoint that lags says the same again.
-        if last == Some(nonce) || !flights.wait_behind(nonce) {
-            break;
+        self.offer_more(sender, bump_after).await?;
+        let first = sender.pending_nonce().await?;
+        let missing = Some(first).filter(|nonce| flights.wait_behind(*nonce));
+        if std::mem::replace(&mut self.seen, missing) != missing {
+            return Ok(missing.is_none());
         }
-        let filler = sender.sign_cancel(nonce, sender.suggest_fees().await?, TxKind::Plain).await?;
-        sender.broadcast(&filler.raw).await?;
-        tracing::warn!(nonce, tx = %filler.hash, "filled a nonce that l1 forgot");
-        last = Some(nonce);
+        let mut next = missing;
+        for _ in 0..MAX_AT_ONCE {
+            let Some(nonce) = next.filter(|nonce| flights.wait_behind(*nonce)) else { break };
+            self.fill(sender, nonce, sender.suggest_fees().await?).await?;
+            // An endpoint that lags says the same again.
+            next = Some(sender.pending_nonce().await?).filter(|next| *next > nonce);
+        }
+        Ok(true)
     }
-    Ok(())
+
+    async fn offer_more(&mut self, sender: &Sender, bump_after: Duration) -> Result<(), L1Error> {
+        if self.fillers.is_empty() {
+            return Ok(());
+        }
+        let (mined, suggested) = (sender.mined_nonce().await?, sender.suggest_fees().await?);
+        self.fillers.retain(|filler| filler.nonce >= mined);
+        let old = |filler: &&Filler| filler.offered.elapsed() >= bump_after;
+        let old: Vec<(u64, Fees)> = self.fillers.iter().filter(old).map(|filler| (filler.nonce, filler.fees)).collect();
+        for (nonce, fees) in old {
+            self.fill(sender, nonce, fees.bump(suggested, TxKind::Plain, sender.caps())?).await?;
+        }
+        Ok(())
+    }
+
+    async fn fill(&mut self, sender: &Sender, nonce: u64, fees: Fees) -> Result<(), L1Error> {
+        let filler = sender.sign_cancel(nonce, fees, TxKind::Plain).await?;
+        match sender.broadcast(&filler.raw).await {
+            Ok(_) => tracing::warn!(nonce, tx = %filler.hash, "filled a nonce that l1 forgot"),
+            // What was forgotten is back.
+            Err(L1Error::NonceTooLow(_) | L1Error::ReplacementUnderpriced(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.fillers.retain(|filler| filler.nonce != nonce);
+        self.fillers.push(Filler { nonce, fees, offered: Instant::now() });
+        Ok(())
+    }
 }

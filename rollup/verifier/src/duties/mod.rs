@@ -24,6 +24,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::flights::{Flights, Landing, Mined};
+use self::gap::Gap;
 use crate::{VerifierError, VerifierEvent, View, info::contracts};
 
 /// Look again after so long when a duty failed and L1 stands still.
@@ -131,6 +132,7 @@ pub(crate) struct Duties {
     context: Context,
     views: watch::Receiver<View>,
     flights: Flights,
+    gap: Gap,
     /// The L1 block of our last transaction: older views do not show its effect.
     acted_in: u64,
 }
@@ -152,7 +154,7 @@ impl Duties {
         }
         let contracts = contracts(&info);
         let context = Context { info, contracts, l1, roles, carriage: carry::Carriage::default(), events };
-        Ok(Self { context, views, flights: Flights::default(), acted_in: 0 })
+        Ok(Self { context, views, flights: Flights::default(), gap: Gap::default(), acted_in: 0 })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
@@ -207,11 +209,12 @@ impl Duties {
                 }
             }
         }
-        if let Err(error) = gap::fill(sender, &self.flights).await {
-            tracing::debug!(%error, "cannot look for a gap");
-            all_done = false;
-        }
-        all_done
+        let bump_after = self.context.roles.submit.bump_after;
+        let closed = self.gap.close(sender, &self.flights, bump_after).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot close a gap");
+            false
+        });
+        all_done && closed
     }
 
     /// Pools count only what one transaction takes: what is sent and not mined would be spent twice.

@@ -340,8 +340,7 @@ async fn nonces_that_l1_forgot_are_filled_all_at_once() {
         ask(&world, "anvil_dropTransaction", json!([other])).await;
     }
     pooled(&world, 0).await;
-    // What is due waits in the pool: a block in which nothing of the account is mined shows what is missing, and the
-    // next one has it all.
+    // A block in which nothing of the account is mined shows what is missing; the next one has it all.
     world.anvil.mine(1, 1).await.unwrap();
     pooled(&world, 4).await;
     world.anvil.mine(1, 1).await.unwrap();
