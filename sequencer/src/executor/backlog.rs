@@ -7,17 +7,21 @@ use crate::view::PauseReason;
 /// With less than one part of so many of a batch left, nothing is taken until there is more.
 const LEAST_ROOM: usize = 16;
 
-/// When a rollup closes, if the organiser ends it now.
+/// When the rollup closes: as it stands, and if the organiser's word to end it is in the next block of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Close {
-    last_call: u64,
-    time: u64,
+    planned: u64,
+    ended: Option<u64>,
 }
 
 impl Close {
-    fn soonest(now: u64, end_time: u64, close_time: u64, drain: u64, margin: u64) -> Self {
-        let time = if now < end_time { close_time.min(now.saturating_add(drain)) } else { close_time };
-        Self { last_call: time.saturating_sub(margin), time }
+    fn of(l1_time: u64, end_time: u64, close_time: u64, drain: u64) -> Self {
+        let ended = Some(l1_time.saturating_add(drain)).filter(|close| l1_time < end_time && *close < close_time);
+        Self { planned: close_time, ended }
+    }
+
+    fn soonest(self) -> u64 {
+        self.ended.unwrap_or(self.planned)
     }
 }
 
@@ -27,15 +31,18 @@ impl Executor {
         self.now().max(self.l1_time())
     }
 
-    fn soonest_close(&self) -> Close {
-        let (clock, margin) = (self.window.clock(), self.settings.post_margin_seconds);
-        Close::soonest(self.time(), clock.end_time, clock.close_time, self.info.config.drain, margin)
+    fn close(&self) -> Close {
+        let clock = self.window.clock();
+        Close::of(self.l1_time(), clock.end_time, clock.close_time, self.info.config.drain)
     }
 
-    /// How many batches L1 takes before it can close the rollup.
+    /// How many batches L1 takes before the rollup closes; one at least before it would close if it were ended now, so
+    /// that there is always something to see L1's pace by.
     pub(super) fn batches_left(&self) -> u64 {
-        let (Close { last_call, time }, slot) = (self.soonest_close(), self.window.slot_seconds());
-        self.shared.posting.lock().batches(self.time(), last_call, time, slot)
+        let (close, now, slot) = (self.close(), self.time(), self.window.slot_seconds());
+        let pace = self.shared.posting.lock();
+        let by = |close: u64| pace.batches(now, close.saturating_sub(self.settings.post_margin_seconds), close, slot);
+        by(close.planned).min(close.ended.map_or(u64::MAX, |ended| by(ended).max(1)))
     }
 
     /// How large the next block may be, in a payload, so that it can be posted before that.
@@ -53,7 +60,7 @@ impl Executor {
         }
         let (packing, max_batches) = (self.shared.unposted.lock().packing(), self.batches_left());
         let enough = packing.room(max_batches) >= self.terms.da.batch_bytes() / LEAST_ROOM;
-        let seconds = self.soonest_close().time.saturating_sub(now);
+        let seconds = self.close().soonest().saturating_sub(now);
         (self.crowded || !enough).then(|| PauseReason::CloseNear { batches: packing.batches(), max_batches, seconds })
     }
 }
@@ -64,9 +71,7 @@ mod tests {
 
     #[test]
     fn the_organiser_may_end_it_now_until_it_ends_by_itself() {
-        let at = |now| Close::soonest(now, 1_000, 1_600, 600, 60);
-        assert_eq!(at(100), Close { last_call: 640, time: 700 });
-        assert_eq!(at(999), Close { last_call: 1_539, time: 1_599 });
-        assert_eq!([1_000, 1_500].map(at), [Close { last_call: 1_540, time: 1_600 }; 2]);
+        let at = |l1_time| Close::of(l1_time, 1_000, 1_600, 600).soonest();
+        assert_eq!([100, 999, 1_000, 1_500].map(at), [700, 1_599, 1_600, 1_600]);
     }
 }

@@ -165,9 +165,10 @@ impl Executor {
         if self.rescued.is_empty() && offers {
             fill(&mut builder, &mut self.pool, &mut filled, plan.pool_gas, started)?;
         }
-        self.crowded = filled.crowded;
         let is_empty = plan.items.is_empty() && builder.is_empty();
         let sealed = if is_empty { None } else { Some(builder.seal().map_err(chain_error)?) };
+        // What L1 takes makes room again, if there is anything for it to take.
+        self.crowded = filled.crowded && (sealed.is_some() || self.shared.unposted.lock().len() > 0);
         for (pooled, gas_used) in filled.done {
             if let Some(grant) = pooled.grant {
                 grant.settle(gas_used);

@@ -10,7 +10,8 @@ use mayfly_contracts::inbox::Inbox::postBatchCall;
 use mayfly_l1::Fees;
 use mayfly_ledger::{BatchContent, BatchFields, NewPost, PostBlob, Purpose};
 use mayfly_rollup::batch::{
-    BLOB_BYTES, BatchBlock, BatchEncoder, EncodedBatch, MAX_PAYLOAD_BYTES, PendingBlock, decode, pack_blobs,
+    BLOB_BYTES, BatchBlock, BatchEncoder, EncodedBatch, MAX_PAYLOAD_BYTES, MOST_FRAME_BYTES, PendingBlock, decode,
+    pack_blobs,
 };
 
 use crate::error::SequencerError;
@@ -62,10 +63,13 @@ pub(super) fn encode_checked(
 fn encode_within(blocks: &[UnpostedBlock], limit: usize) -> Result<Option<EncodedBatch>, SequencerError> {
     let batch_error = |e: mayfly_rollup::BatchError| SequencerError::Batch(e.to_string());
     let mut encoder = BatchEncoder::new(limit);
+    let mut most = MOST_FRAME_BYTES;
     for unposted in blocks {
-        if encoder.is_full() {
+        // By estimate, which is above what surely fits where little compresses.
+        if encoder.is_full() && most > limit {
             break;
         }
+        most += unposted.most_bytes();
         encoder
             .add_block(PendingBlock {
                 number: unposted.number,

@@ -1,5 +1,7 @@
 //! When a batch leaves.
 
+use mayfly_rollup::batch::MOST_FRAME_BYTES;
+
 use crate::config::SequencerSettings;
 use crate::view::{PostView, Stage};
 
@@ -39,13 +41,17 @@ pub(super) fn due(waiting: Waiting, view: &PostView, settings: &SequencerSetting
     if waiting.blocks == 0 || !may_post || now >= view.close_time {
         return None;
     }
-    // Half of what L1 would take before the end, if nothing compresses: no time is to be lost.
+    let ends = now + settings.post_margin_seconds >= view.close_time;
+    // If nothing compresses: from the last call on a whole batch, before it half of what L1 would take before the end,
+    // or what is in the way of more. No time is to be lost.
     let left = waiting.batch_bytes.saturating_mul(usize::try_from(view.batches_left).unwrap_or(usize::MAX));
-    let fills = waiting.most_bytes >= left / 2;
-    if fills || view.crowded || waiting.size_bytes >= settings.target_batch_bytes {
+    let fills = match ends {
+        true => waiting.most_bytes + MOST_FRAME_BYTES > waiting.batch_bytes,
+        false => view.crowded || waiting.most_bytes >= left / 2,
+    };
+    if fills || waiting.size_bytes >= settings.target_batch_bytes {
         return Some(Due::Size);
     }
-    let ends = now + settings.post_margin_seconds >= view.close_time;
     // A batch that leaves shortly before the end and is mined late would hold the last one up past the close.
     let ends_soon = now + 2 * settings.post_margin_seconds >= view.close_time;
     let is_old = now.saturating_sub(waiting.oldest) >= settings.max_unposted_seconds;
@@ -119,6 +125,8 @@ mod tests {
         assert_eq!(at(last, &view(), 9_939), None);
         assert_eq!(at(last, &view(), 9_940), None);
         assert_eq!(at(last, &view(), 9_969), None);
+        assert_eq!(at(last, &PostView { batches_left: 0, ..view() }, 9_969), None, "nothing more is taken");
+        assert_eq!(at(Waiting { most_bytes: 129_900, ..last }, &view(), 9_969), Some(Due::Size));
         assert_eq!(at(last, &view(), 9_970), Some(Due::End));
         assert_eq!(at(Waiting { unripe: false, ..last }, &view(), 9_950), Some(Due::End));
         assert_eq!(at(Waiting { size_bytes: 120_000, ..last }, &view(), 9_950), Some(Due::Size));

