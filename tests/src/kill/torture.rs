@@ -73,7 +73,11 @@ impl Torture {
         let over = |begun: Instant| limit.is_some_and(|limit| begun.elapsed() >= limit);
         while self.report.kill_cycles < cycles && !over(self.begun) && self.report.violations.is_empty() {
             self.cycle += 1;
-            let plan = self.schedule.next_plan();
+            let plan = match self.schedule.next_plan() {
+                // The first start makes what a full disk is to be found with.
+                Plan::FullDisk(_) if !lived => Plan::UnderLoad(Duration::ZERO),
+                plan => plan,
+            };
             let started = Instant::now();
             self.excuse |= plan.excuses_reverts();
             let done = match &plan {
