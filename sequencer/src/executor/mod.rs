@@ -16,6 +16,8 @@ mod rescue;
 mod run;
 mod show;
 mod stands;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use mailbox::Mailbox;

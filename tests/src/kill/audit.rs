@@ -30,6 +30,17 @@ async fn block(rpc: &Rpc, at: &str) -> eyre::Result<Option<Block>> {
     rpc.call("eth_getBlockByNumber", json!([at, false])).await
 }
 
+/// Whether all that was taken back is on the chain of `status` again, and can be read there: what was put back last may
+/// not be durable yet.
+pub(super) async fn is_whole(rpc: &Rpc, status: &Value) -> eyre::Result<bool> {
+    let latest = block(rpc, "latest").await?;
+    Ok(latest.is_some_and(|latest| has_all(status, &latest)))
+}
+
+fn has_all(status: &Value, latest: &Block) -> bool {
+    status["rescued"] == 0 && status["latest"]["hash"] == json!(latest.hash)
+}
+
 /// Looks for every receipt. What is elsewhere than answered is wrong, unless L1 reorganised: then it has some time to be
 /// anywhere, and `answers` say where afterwards.
 pub(super) async fn find_answers(rpc: &Rpc, answers: &mut [Answered], reorged: bool) -> eyre::Result<Vec<String>> {
@@ -93,8 +104,7 @@ pub(super) async fn converge(
         let head = latest.clone().ok_or_else(|| eyre!("no latest block"))?;
         let derived = view.head.number == head.number.to::<u64>() && view.head.hash == head.hash;
         // Of one moment: what was taken back is not on the chain for a while.
-        let whole = status["rescued"] == 0 && status["latest"]["hash"] == json!(head.hash);
-        if derived && whole {
+        if derived && has_all(&status, &head) {
             return Ok((view.state_root != head.state_root).then(|| format!("state roots differ in {head:?}")));
         }
         if moved.0 != view.head.number {

@@ -88,7 +88,7 @@ impl Torture {
             }
             let lost = status["lost_count"].as_u64().unwrap_or_default();
             ensure!(lost == 0, "{lost} answered transactions were lost: {}", status["lost"]);
-            if status["synced"] == true && status["rescued"] == 0 {
+            if status["synced"] == true && audit::is_whole(rpc, &status).await? {
                 break;
             }
             if mend.is_some_and(|at| Instant::now() > at) {

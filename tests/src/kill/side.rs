@@ -83,7 +83,8 @@ impl Torture {
             let status = node.status(NAME).await?.ok_or_else(|| eyre!("the rollup is not there"))?;
             ensure!(status["failure"].is_null(), "the sequencer failed: {}", status["failure"]);
             ensure!(status["lost_count"] == 0, "answered transactions were lost: {}", status["lost"]);
-            if if closes { status["stage"] == "closed" } else { status["synced"] == true } {
+            let arrived = if closes { status["stage"] == "closed" } else { status["synced"] == true };
+            if arrived && audit::is_whole(&rpc, &status).await? {
                 break;
             }
             ensure!(Instant::now() < deadline, "nothing moves: {status}\n{}", node.log_tail());

@@ -167,8 +167,7 @@ impl World {
     pub(super) async fn reorg(&self, depth: u64) -> eyre::Result<()> {
         self.anvil.reorg(depth).await?;
         // anvil sets its clock back with its chain, for good.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let _: Value = self.anvil.client().request("evm_setTime", json!([now])).await?;
+        let _: Value = self.anvil.client().request("evm_setTime", json!([unix_now()?])).await?;
         Ok(())
     }
 
@@ -260,6 +259,10 @@ fn largest_log(dir: &Path) -> eyre::Result<u64> {
     Ok(largest)
 }
 
+fn unix_now() -> eyre::Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+}
+
 async fn create(
     anvil: &Anvil,
     organiser: &Sender,
@@ -267,7 +270,8 @@ async fn create(
     keys: Keys,
     change: impl FnOnce(u64, &mut Config),
 ) -> eyre::Result<RollupInfo> {
-    let now = anvil.client().head(BlockTag::Latest).await?.timestamp;
+    // The head may be old: L1 stands still for a while after a reorganisation.
+    let now = anvil.client().head(BlockTag::Latest).await?.timestamp.max(unix_now()?);
     let mut config = Config {
         protocolVersion: 1,
         organiser: Anvil::key(ORGANISER).address(),
