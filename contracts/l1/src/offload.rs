@@ -10,17 +10,32 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    ThreadPriority,
+    unix::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id},
+};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::oneshot,
     task::JoinError,
 };
 
-/// How far work in the background stands behind other threads: it gets what they leave of a core.
-const LAST: i32 = 19;
-/// For work that waits in vain for that: a third of what each other thread gets. With much less, posting would never catch
-/// up beside whatever else is busy on the machine.
-const BEHIND: i32 = 5;
+/// How far a thread in the background stands behind others. Only Linux knows that of a single thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It gets what they leave of a core, and makes room at once when one of them wakes. One of the lowest niceness would
+    /// use up its slice first, some milliseconds.
+    Last,
+    /// For work that waits in vain for that: a third of what each other thread gets. With much less, posting would never
+    /// catch up beside whatever else is busy on the machine.
+    Behind,
+}
+
+/// Of [`Place::Behind`].
+const NICENESS: i32 = 5;
+/// Of [`Place::Last`], where a system has no better.
+const MOST_NICENESS: i32 = 19;
 /// So long work waits, at most. Nobody without privileges may raise the priority of a thread, so it is begun once more.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -64,13 +79,13 @@ async fn give_way<T: Send + 'static>(
 ) -> io::Result<T> {
     let panicked = |_| io::Error::other("work in the background panicked");
     if LATE.load(Ordering::Relaxed) > 0 {
-        return start(BEHIND, work)?.await.map_err(panicked);
+        return start(Place::Behind, work)?.await.map_err(panicked);
     }
-    let mut last = start(LAST, Arc::clone(&work))?;
+    let mut last = start(Place::Last, Arc::clone(&work))?;
     if let Ok(done) = tokio::time::timeout(patience, &mut last).await {
         return done.map_err(panicked);
     }
-    let Ok(mut again) = start(BEHIND, work) else { return last.await.map_err(panicked) };
+    let Ok(mut again) = start(Place::Behind, work) else { return last.await.map_err(panicked) };
     tokio::select! {
         done = &mut last => done.map_err(panicked),
         done = &mut again => {
@@ -116,18 +131,29 @@ impl std::fmt::Debug for Hurry {
     }
 }
 
-/// On Linux niceness is of the thread that sets it; nowhere else is it set.
 fn start<T: Send + 'static>(
-    niceness: i32,
+    place: Place,
     work: Arc<impl Fn() -> T + Send + Sync + 'static>,
 ) -> io::Result<oneshot::Receiver<T>> {
     let (done, result) = oneshot::channel();
     thread::Builder::new().name("background".to_owned()).spawn(move || {
         #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(niceness);
+        take(place);
         let _ = done.send(work());
     })?;
     Ok(result)
+}
+
+/// Puts this thread in its place. Where the system forbids one, it stands where threads do.
+#[cfg(target_os = "linux")]
+fn take(place: Place) {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let niceness = match place {
+        Place::Last if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok() => return,
+        Place::Last => MOST_NICENESS,
+        Place::Behind => NICENESS,
+    };
+    let _ = rustix::process::nice(niceness);
 }
 
 fn is_alone() -> bool {
@@ -142,10 +168,15 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     #[cfg(target_os = "linux")]
     async fn the_background_gives_way_until_that_takes_too_long() {
-        let own = || rustix::process::nice(0).unwrap();
+        let own = || {
+            let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+            (thread_priority::unix::thread_schedule_policy().unwrap() == idle, rustix::process::nice(0).unwrap())
+        };
         let before = own();
-        let expected = move |niceness: i32| (before + niceness).min(19);
-        assert_eq!(background(own).await.unwrap(), expected(LAST));
+        let behind = (before.0, (before.1 + NICENESS).min(MOST_NICENESS));
+        let last = async || give_way(Duration::from_secs(60), Arc::new(own)).await.unwrap();
+        assert!(last().await.0);
+        assert_ne!(background(own).await.unwrap(), before);
         assert_eq!((own(), offload(own).await.unwrap()), (before, before), "nobody else does");
         let hurry = Hurry::begin();
         assert_eq!(background(own).await.unwrap(), before, "nor does who cannot wait");
@@ -154,18 +185,18 @@ mod tests {
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let ended = std::sync::Mutex::new(ended);
         let starved = move || {
-            if own() == expected(LAST) && expected(LAST) != expected(BEHIND) {
+            if own() != behind {
                 let _ = ended.lock().unwrap().recv();
             }
             own()
         };
-        assert_eq!(give_way(Duration::from_millis(20), Arc::new(starved)).await.unwrap(), expected(BEHIND));
-        assert_eq!(background(own).await.unwrap(), expected(BEHIND), "it would wait as well");
+        assert_eq!(give_way(Duration::from_millis(20), Arc::new(starved)).await.unwrap(), behind);
+        assert_eq!(background(own).await.unwrap(), behind, "it would wait as well");
         drop(end);
         while LATE.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(background(own).await.unwrap(), expected(LAST));
+        assert!(last().await.0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
