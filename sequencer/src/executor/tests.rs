@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
@@ -157,8 +157,10 @@ impl Puppet {
 
     /// Turns until a block more is sealed.
     fn build(&mut self) {
-        let before = self.head().header.number;
+        let (before, begun) = (self.head().header.number, Instant::now());
         while self.head().header.number == before {
+            let pause = &self.executor.pause;
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing is built: {pause:?}");
             self.turn(None);
         }
     }

@@ -1,11 +1,11 @@
 //! The poster's loop: what is open goes on, then the next batch is built.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use mayfly_fail::fail_point;
 use mayfly_l1::{Hurry, Sender, background};
 use mayfly_ledger::{BatchContent, BatchFields, NewPost, Outbox, Post, PostId, PostState};
@@ -308,11 +308,14 @@ impl Poster {
 
     async fn build(&self, view: &PostView, blocks: Vec<UnpostedBlock>) -> Result<Option<Built>, SequencerError> {
         let fees = self.driver.sender.suggest_fees().await.map_err(l1_error)?;
-        let shared = Arc::clone(&self.shared);
+        // Looked up here: a thread that gives way may have to stop while it holds a lock.
+        let numbers: BTreeSet<u64> = blocks.iter().map(|b| b.origin).collect();
+        let origins: BTreeMap<u64, B256> =
+            numbers.into_iter().filter_map(|number| Some((number, self.shared.origin(number)?))).collect();
         let (terms, sender, view) = (self.terms, self.driver.sender.address(), view.clone());
         let work = move || {
             let Some(encoded) = encode_checked(view.posted.hash, &blocks, terms.da)? else { return Ok(None) };
-            let hash_of = |number: u64| shared.origin(number);
+            let hash_of = |number: u64| origins.get(&number).copied();
             let Some(origin) = choose_origin(&view, encoded.origin, terms.max_origin_lag, hash_of) else {
                 return Ok(None);
             };

@@ -37,6 +37,19 @@ pub(super) async fn is_whole(rpc: &Rpc, status: &Value) -> eyre::Result<bool> {
     Ok(latest.is_some_and(|latest| has_all(status, &latest)))
 }
 
+/// Waits for that. Where it takes too long, who looks for what is missing says so.
+pub(super) async fn wait_whole(node: &NodeProcess, name: &str, rpc: &Rpc) -> eyre::Result<()> {
+    let deadline = Instant::now() + CONVERGE;
+    while Instant::now() < deadline {
+        let status = node.status(name).await?.ok_or_else(|| eyre!("the node does not run the rollup"))?;
+        if is_whole(rpc, &status).await? {
+            break;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
 fn has_all(status: &Value, latest: &Block) -> bool {
     status["rescued"] == 0 && status["latest"]["hash"] == json!(latest.hash)
 }

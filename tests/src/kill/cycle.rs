@@ -112,6 +112,7 @@ impl Torture {
         // A forced batch may come at any moment, this one too.
         if !wrong.is_empty() && !moved && self.is_forced_anew().await? {
             self.reorged = true;
+            audit::wait_whole(node, NAME, rpc).await?;
             wrong = self.compare(rpc, true).await?;
         }
         wrong.extend(audit::ledger(&self.world).await?);
