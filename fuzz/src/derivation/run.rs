@@ -67,6 +67,8 @@ impl Run {
         self.chain.revert_to(checkpoint.head.number).expect("the checkpoint is below the head");
         assert_eq!(self.chain.head().hash, checkpoint.head.hash);
         self.derivation = Derivation::resume(self.info.clone(), checkpoint);
+        // What was said of an L1 block in work is said again, unless L1 takes the block back before.
+        self.outcomes.retain(|seq, _| *seq <= checkpoint.batch_seq);
     }
 
     /// Both came to the same, in every block and in what they said of batches.
