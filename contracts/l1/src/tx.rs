@@ -72,12 +72,26 @@ impl Blobs {
 
     /// Commitments and cell proofs (EIP-7594).
     pub(crate) async fn sidecar(&self) -> Result<&BlobTransactionSidecarEip7594, L1Error> {
-        let inner = Arc::clone(&self.0);
-        let compute = || async {
-            let made = background(move || sidecar(inner.blobs.clone())).await;
-            made.map_err(|error| L1Error::Kzg(error.to_string()))?
-        };
-        self.0.sidecar.get_or_try_init(compute).await
+        self.0.sidecar.get_or_try_init(|| self.prove()).await
+    }
+
+    /// Each blob by itself: on a busy machine, work in the background that waits for too long is begun once more.
+    async fn prove(&self) -> Result<BlobTransactionSidecarEip7594, L1Error> {
+        let count = self.0.blobs.len();
+        if count > MAX_BLOBS {
+            return Err(L1Error::Kzg(format!("{count} blobs, at most {MAX_BLOBS} fit")));
+        }
+        let mut all = BlobTransactionSidecarEip7594::default();
+        for index in 0..count {
+            let inner = Arc::clone(&self.0);
+            let prove = move || BlobTransactionSidecarEip7594::try_from_blobs(vec![inner.blobs[index]]);
+            let made = background(prove).await.map_err(|error| L1Error::Kzg(error.to_string()))?;
+            let one = made.map_err(|error| L1Error::Kzg(format!("{error:?}")))?;
+            all.blobs.extend(one.blobs);
+            all.commitments.extend(one.commitments);
+            all.cell_proofs.extend(one.cell_proofs);
+        }
+        Ok(all)
     }
 }
 
@@ -138,13 +152,6 @@ impl SignedTx {
         let blob_gas = u128::from(alloy_eips::eip4844::DATA_GAS_PER_BLOB) * self.blob_hashes.len() as u128;
         gas.saturating_add(blob_gas.saturating_mul(self.fees.max_fee_per_blob_gas))
     }
-}
-
-fn sidecar(blobs: Vec<Blob>) -> Result<BlobTransactionSidecarEip7594, L1Error> {
-    if blobs.len() > MAX_BLOBS {
-        return Err(L1Error::Kzg(format!("{} blobs, at most {MAX_BLOBS} fit", blobs.len())));
-    }
-    BlobTransactionSidecarEip7594::try_from_blobs(blobs).map_err(|error| L1Error::Kzg(format!("{error:?}")))
 }
 
 /// Everything a signature covers besides the intent.
@@ -230,6 +237,9 @@ mod tests {
         intent.blobs.prepare().await.unwrap();
         let again = intent.clone();
         assert!(std::ptr::eq(intent.blobs.sidecar().await.unwrap(), again.blobs.sidecar().await.unwrap()));
+        let two = vec![Blob::ZERO, Blob::repeat_byte(1)];
+        let together = BlobTransactionSidecarEip7594::try_from_blobs(two.clone()).unwrap();
+        assert_eq!(Blobs::from(two).sidecar().await.unwrap(), &together, "in their order");
         let seven = Blobs::from(vec![Blob::ZERO; 7]);
         assert!(matches!(seven.prepare().await, Err(L1Error::Kzg(_))));
     }

@@ -11,8 +11,10 @@ use super::shapes;
 
 /// Events a subscriber may lag behind before it is closed as too slow.
 const MAX_LAG_EVENTS: usize = 4_096;
-/// Blocks that are remembered, to name them when they are removed.
+/// Blocks that are remembered, to name them when they are removed, at most.
 const MAX_RECENT_BLOCKS: usize = 256;
+/// Bytes of these blocks, about; the newest is remembered whatever its size.
+const MAX_RECENT_BYTES: usize = 16 << 20;
 
 /// A block that became the head, or stopped being part of the chain.
 #[derive(Debug)]
@@ -40,7 +42,31 @@ impl HeadEvent {
 #[derive(Debug)]
 pub struct Heads {
     events: broadcast::Sender<Arc<HeadEvent>>,
-    recent: Mutex<VecDeque<Arc<SealedBlock>>>,
+    recent: Mutex<Recent>,
+}
+
+/// The newest blocks told.
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: VecDeque<Arc<SealedBlock>>,
+    size_bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, block: Arc<SealedBlock>) {
+        self.size_bytes += block.size_bytes();
+        self.blocks.push_back(block);
+        while self.blocks.len() > MAX_RECENT_BLOCKS || (self.size_bytes > MAX_RECENT_BYTES && self.blocks.len() > 1) {
+            self.size_bytes -= self.blocks.pop_front().map_or(0, |oldest| oldest.size_bytes());
+        }
+    }
+
+    /// Takes the newest away if it is at this height or above it.
+    fn pop_from(&mut self, number: u64) -> Option<Arc<SealedBlock>> {
+        let newest = self.blocks.pop_back_if(|newest| newest.header.number >= number)?;
+        self.size_bytes -= newest.size_bytes();
+        Some(newest)
+    }
 }
 
 impl Default for Heads {
@@ -54,18 +80,13 @@ impl Heads {
     /// height were undone: they are told as removed first, newest first.
     pub fn publish(&self, block: &Arc<SealedBlock>) {
         let mut recent = self.recent.lock();
-        while let Some(last) = recent.back().filter(|last| last.header.number >= block.header.number) {
-            if last.hash == block.hash {
-                return;
+        while let Some(undone) = recent.pop_from(block.header.number) {
+            if undone.hash == block.hash {
+                return recent.push(undone);
             }
-            let removed = HeadEvent::new(Arc::clone(last), true);
-            recent.pop_back();
-            self.send(removed);
+            self.send(HeadEvent::new(undone, true));
         }
-        if recent.len() == MAX_RECENT_BLOCKS {
-            recent.pop_front();
-        }
-        recent.push_back(Arc::clone(block));
+        recent.push(Arc::clone(block));
         self.send(HeadEvent::new(Arc::clone(block), false));
     }
 
@@ -90,7 +111,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use alloy_consensus::Header;
-    use alloy_primitives::B256;
+    use alloy_primitives::{Address, B256, Bloom, Log};
+    use mayfly_evm::Receipt;
 
     fn block(number: u64, salt: u8) -> Arc<SealedBlock> {
         let header = Header { number, ..Header::default() };
@@ -106,6 +128,25 @@ mod tests {
         })
     }
 
+    /// A block whose one receipt has a log of so many bytes.
+    fn logging(number: u64, bytes: usize) -> Arc<SealedBlock> {
+        let log = Log::new_unchecked(Address::ZERO, vec![], vec![0; bytes].into());
+        let receipt = Receipt {
+            tx_hash: B256::ZERO,
+            ty: 2,
+            status: true,
+            state_root: None,
+            cumulative_gas_used: 0,
+            gas_used: 0,
+            logs: vec![log],
+            bloom: Bloom::ZERO,
+            contract_address: None,
+            deposit_nonce: None,
+            logs_hash: B256::ZERO,
+        };
+        Arc::new(SealedBlock { receipts: vec![receipt], ..SealedBlock::clone(&block(number, number as u8)) })
+    }
+
     #[test]
     fn undone_blocks_are_removed_before_their_replacement() {
         let heads = Heads::default();
@@ -118,6 +159,21 @@ mod tests {
             told.push((event.block.header.number, event.block.hash[31], event.removed));
         }
         assert_eq!(told, [(1, 1, false), (2, 2, false), (3, 3, false), (3, 3, true), (2, 2, true), (2, 9, false)]);
-        assert!(heads.recent.lock().len() == 2);
+        assert_eq!(heads.recent.lock().blocks.len(), 2);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_by_count_and_bytes() {
+        let remembered = |count: u64, logged_bytes: usize| {
+            let heads = Heads::default();
+            (1..=count).for_each(|number| heads.publish(&logging(number, logged_bytes)));
+            let recent = heads.recent.lock();
+            assert_eq!(recent.size_bytes, recent.blocks.iter().map(|block| block.size_bytes()).sum::<usize>());
+            assert_eq!(recent.blocks.back().unwrap().number(), count);
+            recent.blocks.len()
+        };
+        assert_eq!(remembered(300, 1), MAX_RECENT_BLOCKS);
+        assert_eq!(remembered(300, MAX_RECENT_BYTES / 10), 9);
+        assert_eq!(remembered(3, 2 * MAX_RECENT_BYTES), 1);
     }
 }
