@@ -82,9 +82,10 @@ impl Blobs {
             return Err(L1Error::Kzg(format!("{count} blobs, at most {MAX_BLOBS} fit")));
         }
         let mut all = BlobTransactionSidecarEip7594::default();
+        all.blobs.reserve_exact(count);
         for index in 0..count {
             let inner = Arc::clone(&self.0);
-            let prove = move || BlobTransactionSidecarEip7594::try_from_blobs(vec![inner.blobs[index]]);
+            let prove = move || BlobTransactionSidecarEip7594::try_from_blobs(inner.blobs[index..=index].to_vec());
             let made = background(prove).await.map_err(|error| L1Error::Kzg(error.to_string()))?;
             let one = made.map_err(|error| L1Error::Kzg(format!("{error:?}")))?;
             all.blobs.extend(one.blobs);
@@ -230,14 +231,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn proofs_of_blobs_are_computed_once() {
         let intent = TxIntent::call(Address::ZERO, vec![]).with_blobs(vec![Blob::ZERO]);
         assert!(intent.blobs.0.sidecar.get().is_none());
         intent.blobs.prepare().await.unwrap();
         let again = intent.clone();
         assert!(std::ptr::eq(intent.blobs.sidecar().await.unwrap(), again.blobs.sidecar().await.unwrap()));
-        let two = vec![Blob::ZERO, Blob::repeat_byte(1)];
+        // Of a constant, all proofs are the same.
+        let two: Vec<Blob> = [63, 95].map(|at| Blob::new(std::array::from_fn(|index| u8::from(index == at)))).into();
         let together = BlobTransactionSidecarEip7594::try_from_blobs(two.clone()).unwrap();
         assert_eq!(Blobs::from(two).sidecar().await.unwrap(), &together, "in their order");
         let seven = Blobs::from(vec![Blob::ZERO; 7]);

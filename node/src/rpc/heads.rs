@@ -159,7 +159,23 @@ mod tests {
             told.push((event.block.header.number, event.block.hash[31], event.removed));
         }
         assert_eq!(told, [(1, 1, false), (2, 2, false), (3, 3, false), (3, 3, true), (2, 2, true), (2, 9, false)]);
-        assert_eq!(heads.recent.lock().blocks.len(), 2);
+        // Block 3 is not told again, and that 2 undid it is known.
+        heads.publish(&block(1, 1));
+        assert_eq!(events.try_recv().map(|event| (event.block.number(), event.removed)), Ok((2, true)));
+        assert!(events.try_recv().is_err());
+        let recent = heads.recent.lock();
+        assert_eq!((recent.blocks.len(), recent.size_bytes), (1, block(1, 1).size_bytes()));
+    }
+
+    #[test]
+    fn of_what_was_undone_only_the_remembered_is_told() {
+        let heads = Heads::default();
+        (1..=3).for_each(|number| heads.publish(&logging(number, MAX_RECENT_BYTES / 2)));
+        let mut events = heads.subscribe();
+        heads.publish(&block(1, 9));
+        let told: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        let told: Vec<_> = told.iter().map(|event| (event.block.number(), event.removed)).collect();
+        assert_eq!(told, [(3, true), (1, false)]);
     }
 
     #[test]

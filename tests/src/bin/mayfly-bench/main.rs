@@ -7,6 +7,7 @@ mod client;
 mod drive;
 mod flame;
 mod measure;
+mod memory;
 mod process;
 mod report;
 mod server;
@@ -27,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use workload::{Mode, Workload};
 
 /// Transactions unless told otherwise: flood, steady part, memory run.
-const DEFAULT: (usize, usize, usize) = (40_000, 8_000, 1_000_000);
+const DEFAULT: (usize, usize, usize) = (40_000, 8_000, 2_000_000);
 /// Transactions that come at once.
 const BACKLOG: usize = 20_000;
 /// The same with --quick; so few would fill nothing that has a bound, and memory would tell nothing.
@@ -145,15 +146,15 @@ async fn bench(args: &Args) -> eyre::Result<Report> {
             backlogs.push(measure::backlog(target, count, &programs).await.wrap_err(name)?);
         }
     }
-    let mut memory = Vec::new();
+    let mut memories = Vec::new();
     if amounts.memory > 0 {
         for &target in args.targets.iter().filter(|target| **target == Target::Mayfly) {
             let name = format!("memory of {target:?}");
             eprintln!("{name}");
-            memory.push(measure::memory(target, &amounts, &programs).await.wrap_err(name)?);
+            memories.push(memory::run(target, &amounts, &programs).await.wrap_err(name)?);
         }
     }
-    Ok(Report::new(machine, amounts, runs, backlogs, memory))
+    Ok(Report::new(machine, amounts, runs, backlogs, memories))
 }
 
 fn machine(programs: &Programs) -> eyre::Result<Machine> {

@@ -33,7 +33,7 @@ pub(crate) struct Amounts {
     pub(crate) steady: usize,
     /// Their rate.
     pub(crate) steady_per_s: u32,
-    /// Transactions of the memory run; a quarter of them before the first reading.
+    /// Transactions of the memory run.
     pub(crate) memory: usize,
     /// Transactions that come at once.
     pub(crate) backlog: usize,
@@ -97,19 +97,6 @@ pub(crate) struct SyncTimes {
     pub(crate) sync_p99_ms: f64,
 }
 
-/// What the memory run found.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Memory {
-    pub(crate) target: Target,
-    pub(crate) workload: Workload,
-    pub(crate) mode: Mode,
-    pub(crate) first_transactions: usize,
-    pub(crate) first_rss_mib: f64,
-    pub(crate) last_transactions: usize,
-    pub(crate) last_rss_mib: f64,
-    pub(crate) ratio: f64,
-}
-
 /// What the backlog found.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Backlog {
@@ -142,15 +129,16 @@ impl Spent {
 }
 
 /// A server with a token on it and senders that can use it.
-struct Bench {
-    server: Server,
+pub(crate) struct Bench {
+    pub(crate) server: Server,
     senders: Senders,
     mode: Mode,
     most_open: usize,
 }
 
 impl Bench {
-    async fn start(
+    /// On empty data.
+    pub(crate) async fn start(
         target: Target,
         workload: Workload,
         mode: Mode,
@@ -175,7 +163,8 @@ impl Bench {
         Ok(Self { server, senders, mode, most_open: programs.most_open.unwrap_or_else(|| target.most_open()) })
     }
 
-    async fn drive(&mut self, count: usize, pace: Pace) -> eyre::Result<Seen> {
+    /// Sends so many and waits until each is in a block.
+    pub(crate) async fn drive(&mut self, count: usize, pace: Pace) -> eyre::Result<Seen> {
         let plan = Plan::new(&self.senders.load(count)?, self.mode);
         let outcome = drive::run(&self.server.served(), plan, pace, self.most_open).await;
         // Why it stopped answering says more than that it did.
@@ -276,34 +265,6 @@ pub(crate) async fn run(
     })
 }
 
-/// Resident memory early and late in one server's life, both times when it is quiet.
-pub(crate) async fn memory(target: Target, amounts: &Amounts, programs: &Programs) -> eyre::Result<Memory> {
-    let (workload, mode) = (Workload::Erc20, Mode::Batch100);
-    let (dir, amounts) = (work_dir(programs)?, amounts.of(target));
-    let mut bench = Bench::start(target, workload, mode, programs, dir.path()).await?;
-    let first = amounts.memory / 4;
-    // In four equal parts, so that what signing needs is no part of what is compared.
-    let mut readings = Vec::new();
-    for _ in 0..4 {
-        bench.drive(first, Pace::Flood).await.wrap_err("the memory run")?;
-        bench.server.rest().await?;
-        readings.push(process::resident_mib(bench.server.pid())?);
-        eprintln!("  {:.1} MiB after {}", readings[readings.len() - 1], readings.len() * first);
-    }
-    bench.server.stop()?;
-    let [first_rss_mib, .., last_rss_mib] = readings[..] else { eyre::bail!("{} readings", readings.len()) };
-    Ok(Memory {
-        target,
-        workload,
-        mode,
-        first_transactions: first,
-        first_rss_mib,
-        last_transactions: 4 * first,
-        last_rss_mib,
-        ratio: last_rss_mib / first_rss_mib,
-    })
-}
-
 /// Everything at once: on so many connections each its part in one request.
 pub(crate) async fn backlog(target: Target, count: usize, programs: &Programs) -> eyre::Result<Backlog> {
     const CONNECTIONS: usize = 200;
@@ -330,7 +291,7 @@ pub(crate) async fn backlog(target: Target, count: usize, programs: &Programs) -
 }
 
 /// A directory of its own on the disk that is measured, removed at the end. PostgreSQL's user must be able to pass.
-fn work_dir(programs: &Programs) -> eyre::Result<tempfile::TempDir> {
+pub(crate) fn work_dir(programs: &Programs) -> eyre::Result<tempfile::TempDir> {
     use std::os::unix::fs::PermissionsExt;
     let everybody_passes = std::fs::Permissions::from_mode(0o711);
     tempfile::Builder::new()
