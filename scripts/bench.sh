@@ -3,7 +3,7 @@
 # transactions per second, CPU per transaction, time to the receipt, memory.
 # What the figures mean stands in docs/benchmarks.md.
 #
-#   scripts/bench.sh           a table; half an hour after the release build
+#   scripts/bench.sh           a table, after the release build
 #   scripts/bench.sh --quick   fewer transactions
 #   scripts/bench.sh --json    one JSON document on stdout
 #   scripts/bench.sh --help    every option

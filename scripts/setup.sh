@@ -43,7 +43,7 @@ missing_packages() {
   have curl || echo curl
   have python3 || echo python3
   [ "$mode" != interop ] || python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
-  have flock && have setpriv || echo util-linux
+  have flock && have setpriv && have chrt || echo util-linux
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   has_postgres || echo postgresql
   # Debian's npm brings its node along; one that is too old is left alone and

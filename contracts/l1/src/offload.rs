@@ -41,8 +41,9 @@ const NICENESS: i32 = 5;
 /// Of [`Place::Last`], where the idle class is forbidden.
 #[cfg(target_os = "linux")]
 const MOST_NICENESS: i32 = 19;
-/// So long work waits, at most. Nobody without privileges may raise the priority of a thread, so it is begun once more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// From its start, so long work may take in the lowest place. Nobody without privileges may raise the priority of a
+/// thread, so it is begun once more.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Threads that were given up on and have not ended. While there are any, no other is tried at the lowest priority.
 static LATE: AtomicUsize = AtomicUsize::new(0);
@@ -155,7 +156,7 @@ fn take(place: Place) {
     let _ = rustix::process::nice(niceness);
 }
 
-/// Moves this thread there, if the system lets it.
+/// Moves this thread to the idle class; `false` if the system does not let it.
 #[cfg(target_os = "linux")]
 fn enter_idle_class() -> bool {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE).is_ok()
@@ -180,8 +181,8 @@ mod tests {
             || (thread_priority::unix::thread_schedule_policy().unwrap() == IDLE, rustix::process::nice(0).unwrap());
         let before = own();
         // Asked of a program that is not ours.
-        let may_idle = std::process::Command::new("chrt").args(["--idle", "0", "true"]).status();
-        let may_idle = may_idle.is_ok_and(|status| status.success());
+        let chrt = std::process::Command::new("chrt").args(["--idle", "0", "true"]).status();
+        let may_idle = chrt.expect("chrt, of util-linux").success();
         let behind = (before.0, (before.1 + NICENESS).min(MOST_NICENESS));
         let is_last = async || {
             while LATE.load(Ordering::Relaxed) > 0 {

@@ -39,7 +39,7 @@ pub struct TxIntent {
     pub blobs: Blobs,
 }
 
-/// The blobs of one transaction. Commitments and proofs take a good part of a second: they are computed once, off the
+/// The blobs of one transaction. Commitment and proofs of each take a good part of a second: they are computed once, off the
 /// async threads, and clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Blobs(Arc<BlobsInner>);

@@ -6,7 +6,7 @@
 //! `meta`: `version` of all this; `head` → number, log end, frontier of the receipt tree.
 
 use super::{
-    Place, ReadBudget, SECTION_BLOCKS, Tag, Tags, Unsaved,
+    Place, ReadBudget, SECTION_BLOCKS, Tag, Tags, Unsaved, ahead,
     places::{self, RowKey},
 };
 use crate::{
@@ -20,14 +20,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, compaction::Leveled};
 use mayfly_fail::fail_point;
 use revm::bytecode::Bytecode;
-use std::{
-    collections::BTreeSet,
-    panic::AssertUnwindSafe,
-    path::Path,
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, path::Path, sync::Arc, thread, time::Duration};
 
 /// Cached blocks of tables.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -40,9 +33,6 @@ const TABLE_BYTES: u64 = 8 << 20;
 /// Rows of a part of the first checkpoint: about a memtable.
 const PART_ROWS: usize = 10_000;
 const WORKERS: usize = 1;
-/// Rows that are read at once, and how often that before they are taken.
-const CHUNK_ROWS: usize = 1_024;
-const CHUNKS_AHEAD: usize = 16;
 /// How long to wait for an earlier handle of this process to let go.
 const LOCK_TRIES: usize = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -146,30 +136,11 @@ impl Store {
         let meta = self.meta.get(META_HEAD)?.ok_or_else(|| corrupt("checkpoint"))?;
         let (head, end, tree) = decode_head(&meta).ok_or_else(|| corrupt("checkpoint"))?;
         let (mut flat, mut fold) = (Flat::default(), Fold::default());
-        self.for_each_state_row(|key, value| {
-            load_row(&mut flat, &mut fold, key, value).ok_or_else(|| corrupt("state row"))
+        let rows = self.state.iter().map(|row| Ok(row.into_inner()?));
+        ahead::for_each(rows, |(key, value)| {
+            load_row(&mut flat, &mut fold, &key, &value).ok_or_else(|| corrupt("state row"))
         })?;
         Ok(Loaded { flat, fold, tree, head, end })
-    }
-
-    /// Takes each row of the state, in order, while a thread reads ahead: either is half the work.
-    fn for_each_state_row(&self, mut take: impl FnMut(&[u8], &[u8]) -> Result<(), EvmError>) -> Result<(), EvmError> {
-        thread::scope(|scope| {
-            let (chunks, ahead) = mpsc::sync_channel(CHUNKS_AHEAD);
-            let reading = scope.spawn(move || {
-                let mut rows = self.state.iter().map(|row| row.into_inner());
-                loop {
-                    let chunk = rows.by_ref().take(CHUNK_ROWS).collect::<Result<Vec<_>, _>>()?;
-                    // Whoever takes them may have met one that cannot be.
-                    if chunk.is_empty() || chunks.send(chunk).is_err() {
-                        return Ok(());
-                    }
-                }
-            });
-            let taken = ahead.into_iter().flatten().try_for_each(|(key, value)| take(&key, &value));
-            let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            taken.and(read)
-        })
     }
 
     /// Where a block's record is, if the number was ever indexed.

@@ -4,6 +4,7 @@
 //! Opening a chain loads the newest checkpoint and replays the log from there, so that nothing in the store has to be
 //! durable on its own.
 
+mod ahead;
 mod budget;
 mod checkpointer;
 mod db;
